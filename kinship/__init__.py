@@ -1,0 +1,1 @@
+"""Kinship: a customer data platform that lives in the warehouse."""

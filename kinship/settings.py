@@ -1,0 +1,68 @@
+"""Where things lie. Every path and switch comes from the environment, with a default that just works."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The project's paths and switches, all absolute.
+
+    `state` holds what belongs to one warehouse and must move with it: extraction state, ledgers, Dagster's history.
+    """
+
+    warehouse: Path
+    sources: Path
+    target: str
+
+    @property
+    def state(self) -> Path:
+        return self.warehouse.parent
+
+    @property
+    def ledger(self) -> Path:
+        return self.state / "ledger"
+
+    @property
+    def dlt(self) -> Path:
+        return self.state / "dlt"
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.state / "dagster"
+
+    @property
+    def data_docs(self) -> Path:
+        return self.state / "data_docs"
+
+    def source_path(self, source: str) -> Path:
+        """The files of one source: `KINSHIP_<SOURCE>_PATH`, or its folder below `KINSHIP_SOURCES`."""
+        override = os.environ.get(f"KINSHIP_{source.upper()}_PATH")
+        return Path(override).expanduser().resolve() if override else self.sources / source
+
+    def environment(self) -> dict[str, str]:
+        """What a child process (dbt, Dagster) needs so that it sees the same warehouse and sources."""
+        return {
+            "KINSHIP_WAREHOUSE": str(self.warehouse),
+            "KINSHIP_SOURCES": str(self.sources),
+            "KINSHIP_TARGET": self.target,
+            "DAGSTER_HOME": str(self.dagster_home),
+        }
+
+
+def settings() -> Settings:
+    """Read the environment now (not at import), so that a test can point one process at several warehouses."""
+
+    def path(variable: str, default: Path) -> Path:
+        value = os.environ.get(variable)
+        return Path(value).expanduser().resolve() if value else default
+
+    data = path("KINSHIP_DATA", ROOT / "data")
+    return Settings(
+        warehouse=path("KINSHIP_WAREHOUSE", data / "warehouse.duckdb"),
+        sources=path("KINSHIP_SOURCES", data / "sources"),
+        target=os.environ.get("KINSHIP_TARGET", "duckdb"),
+    )
