@@ -1,0 +1,13 @@
+{#- `timestamp` moved by a number of hours or days (negative: earlier). -#}
+{% macro add_hours(timestamp, hours) -%}
+    {{ timestamp }} + {{ hours }} * interval '1' hour
+{%- endmacro %}
+
+{% macro add_days(timestamp, days) -%}
+    {{ timestamp }} + {{ days }} * interval '1' day
+{%- endmacro %}
+
+{#- Whole days from `earlier` to `later`, by calendar date in UTC. -#}
+{% macro days_between(earlier, later) -%}
+    {{ dbt.datediff(earlier, later, 'day') }}
+{%- endmacro %}

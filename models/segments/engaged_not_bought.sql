@@ -1,0 +1,23 @@
+/*
+What:    people we know by name or address who clicked a mail or looked at products in the last 30 days and never bought.
+Owner:   growth@example.com
+Purpose: marketing
+*/
+with
+
+engaged as (
+    select distinct customer_id
+    from {{ ref('customer_events') }}
+    where
+        event_type in ('email_clicked', 'product_viewed', 'product_added')
+        and occurred_at > {{ add_days(as_of(), -30) }}
+),
+
+engaged_not_bought as (
+    select customers.customer_id
+    from {{ ref('customers') }} as customers
+    inner join engaged on customers.customer_id = engaged.customer_id
+    where customers.lifecycle_stage = 'lead'
+)
+
+select * from engaged_not_bought
