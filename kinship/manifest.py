@@ -1,0 +1,77 @@
+"""dbt's manifest, parsed only when something it depends on has changed: a parse costs seconds, a comparison milliseconds."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from kinship.errors import KinshipError
+from kinship.settings import ROOT, settings
+
+# What the manifest is made of; expectations and Python are no part of it.
+PROJECT_FILES = ("dbt_project.yml", "profiles.yml", "models", "seeds", "dbt_project")
+
+
+def manifest_path() -> Path:
+    """Where this warehouse's manifest lies: beside the warehouse, so that two of them never mix."""
+    return settings().state / "dbt" / "manifest" / "manifest.json"
+
+
+def dbt_executable() -> str:
+    """The dbt of this environment, which need not be on the PATH."""
+    return str(Path(sys.executable).with_name("dbt"))
+
+
+def digest_of(names: Iterable[str], *extra: str) -> str:
+    """A digest of the named files and folders of the project, by content, and of further values."""
+    digest = hashlib.sha256("\0".join(extra).encode())
+    for name in names:
+        path = ROOT / name
+        files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file() and p.suffix != ".pyc")
+        for file in files:
+            digest.update(f"{file.relative_to(ROOT)}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\0".encode())
+    return digest.hexdigest()
+
+
+def prepare_manifest() -> Path:
+    """Parse the project if it changed since the last parse, and return the manifest's path.
+
+    Raises `KinshipError` with dbt's own words when the project does not parse.
+    """
+    now = settings()
+    path = manifest_path()
+    stamp = path.with_name("digest")
+    wanted = digest_of(PROJECT_FILES, now.target, str(now.warehouse), os.environ.get("KINSHIP_AS_OF", ""))
+    if path.exists() and stamp.exists() and stamp.read_text() == wanted:
+        return path
+    stamp.unlink(missing_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parse = subprocess.run(
+        [dbt_executable(), "--quiet", "parse", "--project-dir", str(ROOT), "--profiles-dir", str(ROOT)],
+        env={**os.environ, **now.environment(), "DBT_TARGET_PATH": str(path.parent), "DBT_LOG_PATH": str(path.parent)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if parse.returncode:
+        raise KinshipError(f"dbt cannot parse the project:\n{(parse.stdout + parse.stderr).strip()}")
+    stamp.write_text(wanted)
+    return path
+
+
+@cache
+def _load(path: Path, modified_ns: int) -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads(path.read_text())
+    return manifest
+
+
+def load_manifest() -> dict[str, Any]:
+    """The current manifest, read once per version of it."""
+    path = prepare_manifest()
+    return _load(path, path.stat().st_mtime_ns)

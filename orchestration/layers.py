@@ -1,0 +1,93 @@
+"""The dbt models as Dagster assets: one op per stretch between two gates, as a failed check stops only the ops after it."""
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
+
+from kinship import builds
+from kinship.manifest import dbt_executable, load_manifest, manifest_path
+from kinship.settings import ROOT, settings
+from kinship.warehouse import connect
+
+WRITER = "warehouse_writer"  # the pool of everything that writes the warehouse: one at a time
+
+# What each op builds. A gate of expectations stands after each (orchestration/gates.py).
+STRETCHES = {
+    "people": ("seeds", "dbt_project/snapshots", "models/staging", "models/identity", "models/customers", "models/predictions"),
+    "segments": ("models/segments",),
+    "activation": ("models/activation", "models/reporting"),
+}
+
+
+class LayerTranslator(DagsterDbtTranslator):
+    """Names assets as the warehouse does, `<schema>.<table>`, and groups them by the folder they lie in, which is their layer."""
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        return dg.AssetKey([dbt_resource_props["schema"], dbt_resource_props["name"]])
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        if dbt_resource_props["resource_type"] == "seed":
+            return "seeds"
+        if dbt_resource_props["resource_type"] == "source":
+            return "extract"
+        return str(dbt_resource_props["fqn"][1])
+
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        return str(dbt_resource_props.get("description", ""))
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str] | None:
+        meta = dbt_resource_props.get("config", {}).get("meta", {})
+        owner = meta.get("owner") or meta.get("sync", {}).get("owner")
+        return [owner] if owner else None
+
+
+def dbt_resource() -> DbtCliResource:
+    """This environment's dbt, on the project at the root."""
+    return DbtCliResource(
+        project_dir=str(ROOT), profiles_dir=str(ROOT), target=settings().target, dbt_executable=dbt_executable()
+    )
+
+
+def _target_folder(stretch: str) -> Path:
+    """A folder of its own for each op's artefacts, replaced by the next run, and started from the parse already done."""
+    folder = settings().state / "dbt" / stretch
+    folder.mkdir(parents=True, exist_ok=True)
+    parsed = manifest_path().with_name("partial_parse.msgpack")
+    own = folder / parsed.name
+    if parsed.exists() and (not own.exists() or own.stat().st_mtime < parsed.stat().st_mtime):
+        shutil.copy2(parsed, own)
+    return folder
+
+
+def _stretch(name: str, paths: Sequence[str]) -> dg.AssetsDefinition:
+    @dbt_assets(
+        manifest=load_manifest(),
+        select=" ".join(f"path:{path}" for path in paths),
+        name=name,
+        dagster_dbt_translator=LayerTranslator(),
+        pool=WRITER,
+    )
+    def build(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+        with connect(read_only=False) as warehouse:
+            since = builds.unchanged_since(warehouse)
+            if since is None and name == "people":
+                builds.begin(warehouse, context.run_id)
+        if since is not None:
+            reason = f"nothing new since {since:%Y-%m-%d %H:%M:%S} UTC"
+            for key in sorted(context.selected_asset_keys):
+                yield dg.MaterializeResult(asset_key=key, metadata={"rebuilt": False, "reason": reason})
+            return
+        # buildable: a test that also reads a later layer waits for the op that builds it
+        arguments = ["build", "--indirect-selection", "buildable"]
+        yield from dbt.cli(arguments, context=context, target_path=_target_folder(name)).stream()
+
+    return build
+
+
+def layer_assets() -> list[dg.AssetsDefinition]:
+    """Staging to activation, in three ops."""
+    return [_stretch(name, paths) for name, paths in STRETCHES.items()]
