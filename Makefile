@@ -1,0 +1,59 @@
+# make run: set up, write the demo company's files if there are none, run everything.
+# make test: set up, run every test.   make dev: the Dagster UI on loopback.
+
+PYTHON ?= python3
+BIN := .venv/bin
+UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
+INSTALL := $(UV) pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes
+
+.PHONY: run test test-slow dev lint types locks clean
+
+run: .venv/run.stamp
+	$(BIN)/kinship run
+
+dev: .venv/run.stamp
+	$(BIN)/kinship dev
+
+test: .venv/dev.stamp
+	$(BIN)/pytest
+
+test-slow: .venv/dev.stamp
+	$(BIN)/pytest -m slow
+
+lint: .venv/dev.stamp
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/sqlfluff lint models
+
+types: .venv/dev.stamp
+	$(BIN)/mypy
+
+# Compiled from pyproject.toml; the smaller lock takes its versions from the larger, so that one environment serves both.
+locks:
+	$(UV) pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-header --no-emit-index-url --extra build --extra dev pyproject.toml -o requirements-dev.lock
+	$(UV) pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-header --no-emit-index-url --extra build pyproject.toml -c requirements-dev.lock -o requirements.lock
+
+clean:
+	rm -rf .venv .uv target logs
+
+.uv/bin/uv:
+	@echo "Fetching uv, the installer"
+	@$(PYTHON) -m venv .uv
+	@.uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
+
+.venv/bin/python: $(filter .uv/bin/uv,$(UV))
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
+
+.venv/run.stamp: .venv/bin/python requirements.lock pyproject.toml
+	@test -e .venv/dev.stamp && test .venv/dev.stamp -nt requirements.lock || { set -e; \
+		echo "Installing Kinship and what it needs (about a minute)"; \
+		$(INSTALL) -r requirements.lock; \
+		$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .; \
+	}
+	@touch $@
+
+.venv/dev.stamp: .venv/bin/python requirements-dev.lock pyproject.toml
+	@echo "Installing Kinship and what its tests need (about a minute)"
+	@$(INSTALL) -r requirements-dev.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
