@@ -68,9 +68,29 @@ def begin(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
 
 
 def finish(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
-    """Note that the build this run began is whole and has passed its checks."""
-    if has_table(connection, "operations", "builds"):
-        connection.execute("update operations.builds set finished_at = now() where run_id = ?", [run_id])
+    """Note that the build this run began is whole and has passed its checks; its measures are the next one's baseline."""
+    if not has_table(connection, "operations", "builds"):
+        return
+    connection.execute("begin")
+    done = connection.execute(
+        "update operations.builds set finished_at = now() where run_id = ? and finished_at is null returning run_id",
+        [run_id],
+    ).fetchall()
+    if done:
+        connection.execute(
+            "create or replace table operations.baselines as select asset, metadata from operations.checks"
+        )
+    connection.execute("commit")
+
+
+def baseline(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
+    """What the checks measured in the last build that was whole, by asset."""
+    if not has_table(connection, "operations", "baselines"):
+        return {}
+    measures: dict[str, dict[str, Any]] = {}
+    for asset, metadata in connection.execute("select asset, metadata from operations.baselines").fetchall():
+        measures.setdefault(asset, {}).update(json.loads(metadata))
+    return measures
 
 
 def save_checks(connection: duckdb.DuckDBPyConnection, gate: str, results: list[CheckResult]) -> None:
