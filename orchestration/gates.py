@@ -1,0 +1,102 @@
+"""The expectations as Dagster asset checks, one op per gate. What is critical blocks whatever lies behind the gate."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+
+from expectations import activation, customers, raw, segments, suites
+from expectations.suites import Suite
+from kinship import builds
+from kinship.builds import CheckResult
+from kinship.warehouse import connect
+from orchestration.layers import WRITER
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A gate: its name, the suites it evaluates, and the checks (asset, suite) it reports."""
+
+    name: str
+    suites: Sequence[Suite]
+    checks: Sequence[tuple[str, str]]
+    description: str
+    is_last: bool = False
+
+
+def _key(asset: str) -> dg.AssetKey:
+    return dg.AssetKey(asset.split("."))
+
+
+def _report(result: CheckResult) -> dg.AssetCheckResult:
+    failed = f"not so: {'; '.join(result.failed)}" if result.failed else f"all {result.expectations} expectations hold"
+    return dg.AssetCheckResult(
+        asset_key=_key(result.asset),
+        check_name=result.name,
+        passed=result.passed,
+        severity=dg.AssetCheckSeverity.ERROR if result.severity == "error" else dg.AssetCheckSeverity.WARN,
+        description=failed,
+        metadata={"expectations": result.expectations, "failed": list(result.failed), **result.metadata},
+    )
+
+
+def _gate(gate: Gate) -> dg.AssetChecksDefinition:
+    @dg.multi_asset_check(
+        name=gate.name,
+        description=gate.description,
+        specs=[
+            dg.AssetCheckSpec(name=suite, asset=_key(asset), blocking=True, description=gate.description)
+            for asset, suite in gate.checks
+        ],
+        compute_kind="great_expectations",
+        pool=WRITER,
+    )
+    def evaluate(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        with connect(read_only=False) as warehouse:
+            if builds.unchanged_since(warehouse) is None:
+                results = suites.run(warehouse, gate.suites, builds.baseline(warehouse), context.run_id)
+                builds.save_checks(warehouse, gate.name, results)
+            else:
+                results = builds.load_checks(warehouse, gate.name)
+            if gate.is_last and not any(not r.passed and r.severity == "error" for r in results):
+                builds.finish(warehouse, context.run_id)
+        found = {(result.asset, result.name): result for result in results}
+        for asset, suite in gate.checks:
+            # a table that never sent a file has no row in the frame, and nothing to hold against it
+            yield _report(found.get((asset, suite)) or CheckResult(asset, suite, True, "warning", 0, (), {}))
+
+    return evaluate
+
+
+def gates(raw_tables: Sequence[str]) -> list[dg.AssetChecksDefinition]:
+    """The four gates, in flow order. `raw_tables` are the assets of extraction, as `raw_<source>.<table>`."""
+    return [
+        _gate(gate)
+        for gate in (
+            Gate(
+                "raw_gate",
+                raw.SUITES,
+                [(table, "raw") for table in raw_tables],
+                "What other systems handed over: none fell silent, few records are in quarantine.",
+            ),
+            Gate(
+                "customers_gate",
+                customers.SUITES,
+                [*((table, "customers") for table in customers.TABLES), ("customers.customers", "profiles")],
+                "People and what they did: keys, belonging, believable numbers.",
+            ),
+            Gate(
+                "segments_gate",
+                segments.SUITES,
+                [(f"segments.{name}", "segments") for name in segments.segment_names()],
+                "Segments: made of customers, and not of everyone at once.",
+            ),
+            Gate(
+                "activation_gate",
+                activation.SUITES,
+                [(f"activation.{node['name']}", "activation") for node in activation.sync_models()],
+                "What is about to leave the house: keyed, and a customer's.",
+                is_last=True,
+            ),
+        )
+    ]
