@@ -9,7 +9,7 @@
     {%- set domain = "split_part(" ~ address ~ ", '@', 2)" -%}
     {%- set mailbox = "split_part(split_part(" ~ address ~ ", '@', 1), '+', 1)" -%}
     case
-        when not {{ regexp_full_match(address, "[^@,;]+@[^@.,;]+([.][^@.,;]+)*[.][^@.,;0-9]{2,}") }} or {{ mailbox }} = '' then null
+        when not {{ regexp_full_match(address, "[^@,;]+@[^@.,;]+([.][^@.,;]+)*[.][^@.,;0-9][^@.,;]+") }} or {{ mailbox }} = '' then null
         when {{ domain }} in ('gmail.com', 'googlemail.com') then replace({{ mailbox }}, '.', '') || '@gmail.com'
         else {{ mailbox }} || '@' || {{ domain }}
     end
@@ -23,7 +23,7 @@
     {%- set written = regexp_remove(value, '[(]0[)]|[^0-9+]') -%}
     {%- set digits = regexp_remove(value, '[(]0[)]|[^0-9]') -%}
     case
-        when length({{ digits }}) < 7 then null
+        when length({{ digits }}) < 5 then null
         when {{ written }} like '+%' then {{ e164(digits) }}
         when {{ written }} like '00%' then {{ e164("substr(" ~ digits ~ ", 3)") }}
         when {{ calling_code }} is null then null
@@ -34,7 +34,7 @@
 {%- endmacro %}
 
 {% macro e164(digits) -%}
-    case when length({{ digits }}) between 8 and 15 and substr({{ digits }}, 1, 1) <> '0' then '+' || {{ digits }} end
+    case when length({{ digits }}) between 7 and 15 and substr({{ digits }}, 1, 1) <> '0' then '+' || {{ digits }} end
 {%- endmacro %}
 
 {#- Any other identifier: trimmed, otherwise as written. NULL when empty. -#}
