@@ -1,0 +1,124 @@
+"""Files in a directory: the destination that needs no network. A feed for machines.
+
+A batch is one delta file with whole rows and a column `_operation` (`upsert` or `remove`; a removal holds the key alone), and a
+manifest beside it. The manifest is written last: a data file without one is not finished. The same batch sent again after a
+crash overwrites the same file. Nothing is escaped for spreadsheets: a value that begins with `=` arrives as it is.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import duckdb
+import pyarrow as pa
+
+from reverse_etl.destination import Batch, CheckResult, Destination, Mode, Operation, Options, Outcome, Target
+from reverse_etl.errors import ConfigurationError
+from reverse_etl.warehouse import literal
+
+
+_COPY = {"csv": "format csv, header", "jsonl": "format json", "parquet": "format parquet"}
+
+
+class FileOptions(Options):
+    """`directory` may be relative to the folder of the warehouse; default `KINSHIP_FILE_DIR`, or `outbox` there."""
+
+    format: Literal["csv", "jsonl", "parquet"] = "csv"
+    directory: str | None = None
+
+
+class FileDestination(Destination):
+    """Writes `<directory>/<sync>/<batch id>.<format>` and `<batch id>.manifest.json`."""
+
+    options_model = FileOptions
+    modes: ClassVar[frozenset[Mode]] = frozenset({"upsert", "create", "mirror"})
+    batch_size = 50_000
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        options = FileOptions.model_validate(target.options)
+        self._format = options.format
+        directory = options.directory or os.environ.get("KINSHIP_FILE_DIR") or "outbox"
+        self._root = (target.state / Path(directory).expanduser()).resolve()
+        self._folder = self._root / target.sync if target.sync else self._root
+
+    @classmethod
+    def render(cls, column: str, kind: str) -> str:
+        # NaN and infinity are no JSON, and no consumer of a CSV agrees on their spelling
+        return f"case when isfinite({column}) then {column} end" if kind in ("FLOAT", "DOUBLE") else column
+
+    def check(self) -> CheckResult:
+        try:
+            self.prepare()
+        except ConfigurationError as error:
+            return CheckResult("file", "failed", str(error))
+        return CheckResult("file", "ok", f"writes to {self._folder}")
+
+    def prepare(self) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(f"cannot make the directory {self._folder}: {error.strerror}") from None
+        if not os.access(self._folder, os.W_OK):
+            raise ConfigurationError(f"the directory {self._folder} is not writable")
+
+    def send(self, batch: Batch) -> Iterable[Outcome]:
+        return self._write(batch)
+
+    def remove(self, batch: Batch) -> Iterable[Outcome]:
+        return self._write(batch)
+
+    def _write(self, batch: Batch) -> list[Outcome]:
+        table = self._table(batch)
+        name = f"{batch.id}.{self._format}"
+        self.target.meter.call()
+        digest = self._replace(name, lambda path: self._dump(table, path))
+        manifest = {
+            "file": name,
+            "sync": self.target.sync,
+            "object": self.target.object,
+            "key": self.target.key,
+            "operation": "remove" if batch.operation is Operation.REMOVE else "upsert",
+            "rows": table.num_rows,
+            "columns": table.column_names,
+            "sha256": digest,
+            "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        self._replace(f"{batch.id}.manifest.json", lambda path: path.write_text(json.dumps(manifest, indent=2) + "\n"))
+        return [Outcome(row.key, "accepted") for row in batch.rows]
+
+    def _table(self, batch: Batch) -> pa.Table:
+        if batch.table is not None:
+            table = batch.table
+            operation = "upsert"
+        else:
+            table = pa.table({self.target.key: [row.key for row in batch.rows]})
+            operation = "remove"
+        return table.add_column(0, "_operation", pa.array([operation] * table.num_rows, pa.string()))
+
+    def _dump(self, table: pa.Table, path: Path) -> None:
+        with duckdb.connect(":memory:") as connection:
+            connection.register("batch", table)
+            connection.execute(f"copy batch to {literal(str(path))} ({_COPY[self._format]})")
+
+    def _replace(self, name: str, write: Callable[[Path], object]) -> str:
+        """Write beside, flush to disk, rename; the sha256 of what was written."""
+        path = self._folder / name
+        draft = self._folder / f".{name}.part"
+        write(draft)
+        digest = hashlib.sha256()
+        with draft.open("rb+") as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+            os.fsync(file.fileno())
+        draft.replace(path)
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        return digest.hexdigest()

@@ -1,0 +1,278 @@
+"""Desired against accepted: which rows are due, which are withheld and why. All in SQL, on keys and hashes.
+
+`accepted`, `rejected`, `claims` are the ledger's tables; the warehouse is attached read-only beside them.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+import pyarrow as pa
+
+from reverse_etl.config import Sync
+from reverse_etl.errors import ConfigurationError
+from reverse_etl.warehouse import literal, quoted
+
+REASONS = ("no_consent", "denied", "withdrawn", "unknown", "null_key", "duplicate_key", "backoff", "quota")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The counts behind a plan. The due rows themselves wait in the connection's temporary table `due`."""
+
+    desired: int
+    """Rows of the sync model, withheld ones included."""
+    accepted: int
+    unchanged: int
+    adds: int
+    changes: int
+    removals: int
+    withheld: dict[str, int]
+    fields: tuple[str, ...]
+
+
+def compute(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, now: datetime) -> Difference:
+    """Fill the temporary tables `due` and `adopted`, and count.
+
+    `due` has one row per key that is to be sent or removed; `adopted` the keys that go on unchanged under another customer_id.
+    """
+    columns = _columns(connection, sync, catalog)
+    fields = _fields(sync, columns)
+    consents = _consents(connection, sync, catalog)
+    kind = sync.destination_class
+    payload = ", ".join(f"{literal(name)}: {kind.render(quoted(name), columns[name])}" for name in sorted(fields))
+    priority = f"try_cast({quoted(sync.priority)} as double)" if sync.priority else "null::double"
+    connection.execute(
+        f"""
+        create or replace temp table consent as {consents};
+        create or replace temp table gated as
+        select
+            rows.*, coalesce(consent.verdict, 'no_consent') as verdict
+        from (
+            select
+                customer_id::varchar as customer_id,
+                {key_sql(sync)} as key,
+                md5(to_json({{{payload}}})::varchar) as payload_hash,
+                {priority} as priority
+            from {relation(sync, catalog)}
+        ) as rows
+        left join consent on rows.customer_id = consent.customer_id;
+        create or replace temp table desired as
+        select
+            key,
+            count(*) as copies,
+            count(*) filter (verdict = 'granted') as granted_copies,
+            any_value(customer_id) as customer_id,
+            any_value(payload_hash) as payload_hash,
+            any_value(priority) as priority,
+            any_value(verdict) as verdict
+        from gated
+        where key is not null
+        group by key;
+        create or replace temp table state as
+        select
+            accepted.key, accepted.payload_hash, accepted.destination_id, accepted.customer_id, accepted.created_by_us,
+            true as is_accepted, claims.key is not null as is_claimed,
+            claims.operation as claimed_operation, claims.payload_hash as claimed_hash, claims.batch, claims.batch_rows
+        from accepted
+        left join claims on accepted.key = claims.key
+        union all by name
+        select
+            claims.key, null::varchar as payload_hash, claims.destination_id, claims.customer_id, claims.creates as created_by_us,
+            false as is_accepted, true as is_claimed,
+            claims.operation as claimed_operation, claims.payload_hash as claimed_hash, claims.batch, claims.batch_rows
+        from claims
+        anti join accepted on claims.key = accepted.key;
+        create or replace temp table decided as
+        with sides as (
+            select
+                coalesce(desired.key, state.key) as key,
+                desired.copies, desired.payload_hash, desired.priority,
+                case when desired.copies = 1 then desired.customer_id else state.customer_id end as customer_id,
+                state.customer_id as accepted_for,
+                coalesce(desired.copies = 1 and desired.verdict = 'granted', false) as is_wanted,
+                -- a key of unclear ownership stays only while the person it was sent for still agrees
+                case
+                    when desired.copies = 1 then desired.verdict
+                    else coalesce(holder.verdict, 'no_consent')
+                end as verdict,
+                coalesce(state.is_accepted, false) as is_accepted,
+                coalesce(state.is_claimed, false) as is_claimed,
+                state.payload_hash as accepted_hash, state.destination_id,
+                coalesce(state.created_by_us, false) as created_by_us,
+                state.claimed_operation, state.claimed_hash, state.batch, state.batch_rows
+            from desired
+            full outer join state on desired.key = state.key
+            left join consent as holder on state.customer_id = holder.customer_id
+        )
+        select
+            *,
+            case
+                when is_wanted and not is_accepted then 'add'
+                when is_wanted and (is_claimed or payload_hash <> accepted_hash)
+                    then {"'change'" if sync.mode != "create" else "case when is_claimed then 'change' else 'same' end"}
+                when is_wanted then 'same'
+                when not is_accepted and not is_claimed then 'absent'
+                when verdict <> 'granted' then 'remove'
+                when copies > 1 then 'held'
+                when not is_accepted or {"true" if sync.removes_leavers else "false"} then 'remove'
+                else 'kept'
+            end as decision
+        from sides;
+        create or replace temp table adopted as
+        select key, customer_id from decided
+        where decision in ('same', 'change') and accepted_for is distinct from customer_id;
+        create or replace temp table due as
+        select
+            decided.key, decided.decision as operation,
+            case when decided.decision = 'remove' then null else decided.payload_hash end as payload_hash,
+            decided.customer_id, decided.priority, decided.destination_id, decided.created_by_us,
+            decided.is_claimed,
+            case
+                when decided.decision = decided.claimed_operation
+                    and (decided.decision = 'remove' or decided.payload_hash = decided.claimed_hash)
+                    then decided.batch
+            end as claimed_batch,
+            decided.batch_rows,
+            coalesce(
+                rejected.next_attempt_at > timestamp '{now}'
+                and rejected.operation = decided.decision
+                and (decided.decision = 'remove' or rejected.payload_hash = decided.payload_hash),
+                false
+            ) as is_waiting
+        from decided
+        left join rejected on decided.key = rejected.key
+        where decided.decision in ('add', 'change', 'remove');
+        """
+    )
+    withheld = dict(
+        connection.execute(
+            """
+            select case when key is null then 'null_key' else verdict end as reason, count(*) from gated
+            where key is null or verdict <> 'granted' group by reason
+            union all
+            select 'duplicate_key', sum(granted_copies)::bigint from desired where copies > 1 and granted_copies > 0
+            having count(*) > 0
+            union all
+            select 'backoff', count(*) from due where is_waiting having count(*) > 0
+            """
+        ).fetchall()
+    )
+    connection.execute("delete from due where is_waiting")
+    counts = dict(connection.execute("select operation, count(*) from due group by operation").fetchall())
+    desired, accepted, unchanged = _one(
+        connection,
+        """select
+            (select count(*) from gated), (select count(*) from accepted),
+            (select count(*) from decided where decision = 'same')""",
+    )
+    return Difference(
+        desired=desired,
+        accepted=accepted,
+        unchanged=unchanged,
+        adds=counts.get("add", 0),
+        changes=counts.get("change", 0),
+        removals=counts.get("remove", 0),
+        withheld={reason: withheld[reason] for reason in REASONS if reason in withheld},
+        fields=fields,
+    )
+
+
+def payloads(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, fields: tuple[str, ...]) -> pa.Table:
+    """The rendered fields of the due rows, in the order of sending: what was claimed, then the most valuable."""
+    columns = _columns(connection, sync, catalog)
+    kind = sync.destination_class
+    rendered = ", ".join(f"{kind.render(f'rows.{quoted(name)}', columns[name])} as {quoted(name)}" for name in fields)
+    return connection.sql(
+        f"""
+        select
+            due.key as _key, due.operation as _operation, due.payload_hash as _payload_hash, due.customer_id as _customer_id,
+            due.destination_id as _destination_id, due.created_by_us as _created_by_us, due.is_claimed as _is_claimed,
+            due.claimed_batch as _claimed_batch, due.batch_rows as _batch_rows, {rendered}
+        from due
+        left join (select *, {key_sql(sync)} as _due_key from {relation(sync, catalog)}) as rows
+            on due.key = rows._due_key and due.operation <> 'remove'
+        order by
+            due.operation = 'add', due.operation = 'change', due.claimed_batch nulls last,
+            due.priority desc nulls last, due.key
+        """
+    ).to_arrow_table()
+
+
+def relation(sync: Sync, catalog: str) -> str:
+    """The sync model's table, quoted."""
+    return f"{quoted(catalog)}.{quoted(sync.schema_name)}.{quoted(sync.table)}"
+
+
+def key_sql(sync: Sync) -> str:
+    """The key as the ledger has it: trimmed, never empty, and in lower case where the destination ignores case."""
+    key = f"nullif(trim({quoted(sync.key)}::varchar), '')"
+    return f"lower({key})" if sync.destination_class.folds_case else key
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str) -> dict[str, str]:
+    try:
+        rows = connection.execute(f"describe {relation(sync, catalog)}").fetchall()
+    except duckdb.CatalogException:
+        raise ConfigurationError(
+            f"{sync.file}: {sync.schema_name}.{sync.table} is not in the warehouse; build it first: dbt build -s {sync.name}"
+        ) from None
+    return {row[0]: row[1] for row in rows}
+
+
+def _fields(sync: Sync, columns: dict[str, str]) -> tuple[str, ...]:
+    """What is sent: every column but customer_id and those that begin with an underscore."""
+    fields = tuple(name for name in columns if name != "customer_id" and not name.startswith("_"))
+    for place, name in (("key", sync.key), ("priority", sync.priority), ("", "customer_id")):
+        if name is not None and name not in columns:
+            where = f"meta.sync.{place} names" if place else "the model needs"
+            raise ConfigurationError(
+                f"{sync.file}: {where} the column {name!r}, which the model does not have; it has {', '.join(columns)}"
+            )
+    if sync.key not in fields:
+        raise ConfigurationError(
+            f"{sync.file}: the key {sync.key!r} is not sent (customer_id and columns beginning with _ stay in the house); "
+            "select it again under the destination's name"
+        )
+    return fields
+
+
+def _consents(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str) -> str:
+    """One verdict per customer for the sync's purpose: 'granted', or why not. Whoever is missing has none."""
+    consents = f"{quoted(catalog)}.customers.customer_consents"
+    try:
+        names = {row[0] for row in connection.execute(f"describe {consents}").fetchall()}
+    except duckdb.CatalogException:
+        raise ConfigurationError(
+            "customers.customer_consents is not in the warehouse: without consents nothing is sent; "
+            "build it first: dbt build -s customer_consents"
+        ) from None
+    if missing := {"customer_id", "purpose", "channel", "status"} - names:
+        raise ConfigurationError(
+            f"customers.customer_consents lacks {', '.join(sorted(missing))}: nothing is sent without"
+        )
+    channel = f"and channel = {literal(sync.channel)}" if sync.channel else ""
+    # one channel asked for: every statement about it must be a grant; none asked for: one grant, and nobody said no
+    undecided = (
+        "count(*) filter (status is distinct from 'granted') > 0"
+        if sync.channel
+        else "count(*) filter (status = 'granted') = 0"
+    )
+    return f"""
+        select
+            customer_id::varchar as customer_id,
+            case
+                when count(*) filter (status = 'withdrawn') > 0 then 'withdrawn'
+                when count(*) filter (status = 'denied') > 0 then 'denied'
+                when {undecided} then 'unknown'
+                else 'granted'
+            end as verdict
+        from {consents}
+        where purpose = {literal(sync.purpose)} {channel}
+        group by 1"""
+
+
+def _one(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[int, ...]:
+    row = connection.execute(query).fetchone()
+    assert row is not None
+    return tuple(row)

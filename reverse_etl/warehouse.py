@@ -1,0 +1,47 @@
+"""The warehouse beside a ledger: attached for as short as possible, never while a destination is being talked to."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+
+from reverse_etl.errors import ConfigurationError, LockedError
+
+
+@contextlib.contextmanager
+def attached(connection: duckdb.DuckDBPyConnection, path: Path, *, write: bool, patience: float = 0.0) -> Iterator[str]:
+    """Attach the warehouse; yields its catalog's name. Waits `patience` seconds for others, then raises LockedError."""
+    if not path.exists():
+        raise ConfigurationError(f"{path} is missing: `kinship run` builds the warehouse")
+    # views name the catalog they were made in, and that is the file's stem
+    catalog = path.stem
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            connection.execute(f"attach {literal(str(path))} as {quoted(catalog)}" + ("" if write else " (read_only)"))
+            break
+        except (duckdb.IOException, duckdb.BinderException) as error:
+            # another process holds the lock, or another connection of this process has the file open
+            if "lock on file" not in str(error) and "Unique file handle conflict" not in str(error):
+                raise
+            if time.monotonic() >= deadline:
+                raise LockedError(
+                    f"the warehouse {path} is in use by another run; try again when that is done"
+                ) from None
+            time.sleep(0.2)
+    try:
+        yield catalog
+    finally:
+        connection.execute(f"detach {quoted(catalog)}")
+
+
+def quoted(name: str) -> str:
+    """An SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(value: str) -> str:
+    """An SQL string."""
+    return "'" + value.replace("'", "''") + "'"

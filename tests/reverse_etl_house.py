@@ -1,0 +1,97 @@
+"""A small warehouse with one sync model and consents, and dbt's manifest for it."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from kinship.settings import Settings
+from reverse_etl import Sync, load_syncs
+
+CONSENTS = """
+create schema if not exists customers; create schema if not exists activation;
+create or replace table customers.customer_consents (
+    customer_id text, purpose text, channel text, status text, legal_basis text, captured_at timestamp, source text
+);
+"""
+
+
+def manifest(name: str, block: Mapping[str, Any]) -> dict[str, Any]:
+    """What dbt writes, as far as syncs are concerned."""
+    return {
+        "nodes": {
+            f"model.kinship.{name}": {
+                "resource_type": "model",
+                "name": name,
+                "schema": "activation",
+                "alias": name,
+                "original_file_path": f"models/activation/{name}.sql",
+                "config": {"meta": {"sync": dict(block)}},
+            }
+        }
+    }
+
+
+class House:
+    """The warehouse under `folder` and its sync `name`; rows are dictionaries of text."""
+
+    def __init__(self, folder: Path, name: str = "sync_file__people", **block: Any) -> None:
+        self.settings = Settings(warehouse=folder / "warehouse.duckdb", sources=folder / "sources", target="duckdb")
+        destination = name.split("__")[0].removeprefix("sync_")
+        defaults = {
+            "destination": destination,
+            "object": "people",
+            "key": "email",
+            "purpose": "marketing",
+            "owner": "a@example.com",
+        }
+        self.block = {**defaults, **block}
+        self.name = name
+        self.sync = self.reload()
+        self.consent([])
+
+    def reload(self, **changes: Any) -> Sync:
+        """The sync with its block changed."""
+        self.block.update(changes)
+        (self.sync,) = load_syncs(manifest(self.name, self.block))
+        return self.sync
+
+    def want(self, rows: Iterable[Mapping[str, Any]], types: Mapping[str, str] | None = None) -> None:
+        """Replace the rows of the sync model."""
+        rows = list(rows)
+        names = list(types or (rows[0] if rows else {"customer_id": "", "email": "", "firstname": ""}))
+        columns = ", ".join(f'"{name}" {(types or {}).get(name, "text")}' for name in names)
+        with duckdb.connect(str(self.settings.warehouse)) as connection:
+            connection.execute(
+                f"create schema if not exists activation; create or replace table activation.{self.name} ({columns})"
+            )
+            if rows:
+                connection.executemany(
+                    f"insert into activation.{self.name} values ({', '.join('?' * len(names))})",
+                    [[row[name] for name in names] for row in rows],
+                )
+
+    def consent(self, statements: Iterable[tuple[str | None, str | None]], channel: str = "email") -> None:
+        """Replace the consents: (customer_id, status) for the purpose of marketing."""
+        with duckdb.connect(str(self.settings.warehouse)) as connection:
+            connection.execute(CONSENTS)
+            rows = [[customer, "marketing", channel, status] for customer, status in statements]
+            if rows:
+                connection.executemany(
+                    "insert into customers.customer_consents (customer_id, purpose, channel, status) values (?, ?, ?, ?)",
+                    rows,
+                )
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(self.settings.warehouse), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+    def query_ledger(self, sql: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(self.settings.ledger / f"{self.name}.duckdb"), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+
+def people(*numbers: int, firstname: str = "Ana") -> list[dict[str, Any]]:
+    """Rows of a sync model: person n has the customer_id `c<n>` and an e-mail."""
+    return [{"customer_id": f"c{n}", "email": f"p{n}@example.com", "firstname": f"{firstname}{n}"} for n in numbers]
