@@ -1,0 +1,97 @@
+{#- The staging models that later layers union have one shape in every source (docs/sources.md). These macros write it. -#}
+
+{#-
+    One row per record, identifier type and value.
+
+    `relation` has record_id, country_code, seen_from and changed_at; `columns` names the column of each identifier value as pairs
+    [type, column], where one type may stand more than once.
+-#}
+{% macro identifier_rows(source_name, relation, columns) -%}
+    select
+        '{{ source_name }}' as source,
+        record_id,
+        identifier_type,
+        identifier_value,
+        -- the country in which the number was first written
+        min_by(country_code, seen_from) filter (where country_code is not null) as country_code,
+        min(seen_from) as first_seen_at,
+        max(changed_at) as last_seen_at
+    from (
+        {{ value_rows(relation, 'identifier_type', 'identifier_value', columns, ['country_code', 'seen_from', 'changed_at']) }}
+    ) as observed
+    group by record_id, identifier_type, identifier_value
+{%- endmacro %}
+
+{#- One row per record, attribute and value, with when the value was last observed. `relation` has record_id and changed_at. -#}
+{% macro attribute_rows(source_name, relation, columns) -%}
+    select
+        '{{ source_name }}' as source,
+        record_id,
+        attribute,
+        value,
+        max(changed_at) as observed_at
+    from (
+        {{ value_rows(relation, 'attribute', 'value', columns, ['changed_at']) }}
+    ) as observed
+    group by record_id, attribute, value
+{%- endmacro %}
+
+{% macro value_rows(relation, name, value, columns, also) -%}
+    {%- for label, column in columns %}
+        select record_id, '{{ label }}' as {{ name }}, trim({{ column }}) as {{ value }}, {{ also | join(', ') }}
+        from {{ relation }}
+        where trim({{ column }}) <> ''
+        {%- if not loop.last %}
+        union all
+        {%- endif -%}
+    {%- endfor %}
+{%- endmacro %}
+
+{#- The columns of one kind of event, in their order and types; what is not given is NULL. A misspelt column is refused. -#}
+{% macro event_columns(source_name, columns) -%}
+    {%- set shape = {
+        'event_id': 'string', 'record_id': 'string', 'event_type': 'string', 'channel': 'string', 'occurred_at': 'timestamp',
+        'received_at': 'timestamp', 'campaign': 'string', 'product_id': 'string', 'cart_id': 'string', 'order_id': 'string',
+        'ticket_id': 'string', 'amount': 'decimal(18, 2)', 'currency': 'string', 'detail': 'string',
+    } -%}
+    {%- for column in columns if column not in shape -%}
+        {{ exceptions.raise_compiler_error("event_columns: no column '" ~ column ~ "'; an event has " ~ shape | join(', ')) }}
+    {%- endfor -%}
+    '{{ source_name }}' as source
+    {%- for column, type in shape.items() %},
+        cast({{ columns.get(column, 'null') }} as {{ type }}) as {{ column }}
+    {%- endfor -%}
+{%- endmacro %}
+
+{#-
+    One row per record, purpose, channel and moment out of `relation`, which has record_id, purpose, channel, status, legal_basis,
+    captured_at and observed_at. Two statuses at one moment: the one observed last counts, and a refusal before a grant.
+    A refusal said again adds nothing; a grant given again is a renewal and stays.
+-#}
+{% macro consent_rows(source_name, relation) -%}
+    select
+        '{{ source_name }}' as source,
+        record_id,
+        purpose,
+        channel,
+        status,
+        legal_basis,
+        captured_at
+    from (
+        select
+            *,
+            lag(status) over (partition by record_id, purpose, channel order by captured_at) as previous_status
+        from (
+            select
+                *,
+                row_number() over (
+                    partition by record_id, purpose, channel, captured_at
+                    order by observed_at desc, case status when 'withdrawn' then 1 when 'denied' then 2 else 3 end
+                ) as opinion
+            from {{ relation }}
+            where captured_at is not null
+        ) as opinions
+        where opinion = 1
+    ) as history
+    where status = 'granted' or previous_status is null or status <> previous_status
+{%- endmacro %}

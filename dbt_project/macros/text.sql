@@ -1,0 +1,30 @@
+{#- Trimmed text; NULL when nothing is left. -#}
+{% macro text_or_null(value) -%}
+    nullif(trim({{ value }}), '')
+{%- endmacro %}
+
+{#- A name in snake_case: `Product Viewed` and `productViewed` become `product_viewed`. -#}
+{% macro snake_case(value) -%}
+    {{ adapter.dispatch('snake_case', 'kinship')(value) }}
+{%- endmacro %}
+
+{% macro duckdb__snake_case(value) -%}
+    lower(regexp_replace(regexp_replace(trim({{ value }}), '([a-z0-9])([A-Z])', '\1_\2', 'g'), '[^A-Za-z0-9]+', '_', 'g'))
+{%- endmacro %}
+
+{% macro spark__snake_case(value) -%}
+    lower(regexp_replace(regexp_replace(trim({{ value }}), '([a-z0-9])([A-Z])', '$1_$2'), '[^A-Za-z0-9]+', '_'))
+{%- endmacro %}
+
+{#- A whole row of `relation` (an alias in the from clause) as text, to break ties the same way every time. -#}
+{% macro row_as_text(relation) -%}
+    {{ adapter.dispatch('row_as_text', 'kinship')(relation) }}
+{%- endmacro %}
+
+{% macro duckdb__row_as_text(relation) -%}
+    cast(to_json({{ relation }}) as varchar)
+{%- endmacro %}
+
+{% macro spark__row_as_text(relation) -%}
+    to_json(struct({{ relation }}.*))
+{%- endmacro %}

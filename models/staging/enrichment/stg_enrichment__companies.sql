@@ -1,0 +1,29 @@
+with
+
+raw_companies as (
+    select
+        *,
+        lower(trim(domain)) as company_domain
+    from {{ raw('enrichment', 'companies') }} as companies
+),
+
+appearances as (
+    {{ latest_appearances('enrichment', 'companies', key='company_domain', changed_at='updated_at', relation='raw_companies') }}
+),
+
+companies as (
+    select
+        -- ids
+        company_domain,
+        -- strings
+        {{ text_or_null('name') }} as company_name,
+        {{ text_or_null('industry') }} as industry,
+        {{ text_or_null('upper(country_code)') }} as country_code,
+        -- numerics
+        try_cast(employees as integer) as employees,
+        -- timestamps
+        {{ utc_timestamp('updated_at') }} as updated_at
+    from appearances
+)
+
+select * from companies

@@ -1,0 +1,20 @@
+with
+
+profile_versions as (
+    select * from {{ ref('stg_klaviyo__profile_versions') }}
+),
+
+attributes as (
+    {{ attribute_rows('klaviyo', 'profile_versions', [
+        ['first_name', 'first_name'],
+        ['last_name', 'last_name'],
+        ['street', 'street'],
+        ['city', 'city'],
+        ['postal_code', 'postal_code'],
+        ['country_code', 'country_code'],
+        ['email', 'email'],
+        ['phone', 'phone'],
+    ]) }}
+)
+
+select * from attributes

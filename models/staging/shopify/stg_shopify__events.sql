@@ -1,0 +1,97 @@
+with
+
+order_headers as (
+    select
+        *,
+        case source_name when 'pos' then 'store' else 'web' end as channel
+    from {{ ref('stg_shopify__order_headers') }}
+),
+
+order_refunds as (
+    select * from {{ ref('stg_shopify__order_refunds') }}
+),
+
+checkouts as (
+    select * from {{ ref('stg_shopify__checkouts') }}
+),
+
+orders_placed as (
+    select
+        {{ event_columns('shopify', {
+            'event_id': "'orders:' || order_id",
+            'record_id': 'record_id',
+            'event_type': "'order_placed'",
+            'channel': 'channel',
+            'occurred_at': 'processed_at',
+            'received_at': 'created_at',
+            'cart_id': 'cart_id',
+            'order_id': 'order_id',
+            'amount': 'total_price',
+            'currency': 'currency',
+        }) }}
+    from order_headers
+),
+
+orders_cancelled as (
+    select
+        {{ event_columns('shopify', {
+            'event_id': "'cancelled:' || order_id",
+            'record_id': 'record_id',
+            'event_type': "'order_cancelled'",
+            'channel': 'channel',
+            'occurred_at': 'cancelled_at',
+            'received_at': 'updated_at',
+            'cart_id': 'cart_id',
+            'order_id': 'order_id',
+            'amount': '-total_price',
+            'currency': 'currency',
+            'detail': 'cancel_reason',
+        }) }}
+    from order_headers
+    where cancelled_at is not null
+),
+
+orders_refunded as (
+    select
+        {{ event_columns('shopify', {
+            'event_id': "'refunds:' || order_refunds.refund_id",
+            'record_id': 'order_refunds.record_id',
+            'event_type': "'order_refunded'",
+            'channel': 'order_headers.channel',
+            'occurred_at': 'coalesce(order_refunds.refunded_at, order_headers.updated_at)',
+            'received_at': 'order_headers.updated_at',
+            'order_id': 'order_refunds.order_id',
+            'amount': '-order_refunds.amount',
+            'currency': 'order_refunds.currency',
+        }) }}
+    from order_refunds
+    inner join order_headers on order_refunds.order_id = order_headers.order_id
+),
+
+checkouts_started as (
+    select
+        {{ event_columns('shopify', {
+            'event_id': "'checkouts:' || checkout_id",
+            'record_id': 'record_id',
+            'event_type': "'checkout_started'",
+            'channel': "'web'",
+            'occurred_at': 'created_at',
+            'received_at': 'updated_at',
+            'cart_id': 'cart_id',
+            'amount': 'total_price',
+            'currency': 'currency',
+        }) }}
+    from checkouts
+),
+
+events as (
+    select * from orders_placed
+    union all
+    select * from orders_cancelled
+    union all
+    select * from orders_refunded
+    union all
+    select * from checkouts_started
+)
+
+select * from events

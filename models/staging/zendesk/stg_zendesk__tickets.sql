@@ -1,0 +1,27 @@
+with
+
+appearances as (
+    {{ latest_appearances('zendesk', 'tickets', key='id', changed_at='updated_at') }}
+),
+
+tickets as (
+    select
+        -- ids
+        id as ticket_id,
+        {{ text_or_null('requester_id') }} as requester_id,
+        {{ text_or_null('assignee_id') }} as assignee_id,
+        -- strings
+        {{ text_or_null('subject') }} as subject,
+        {{ text_or_null('description') }} as description,
+        {{ text_or_null('lower(status)') }} as status,
+        {{ text_or_null('lower(priority)') }} as priority,
+        {{ text_or_null('lower(type)') }} as ticket_type,
+        {{ text_or_null(json_text('via', '.channel')) }} as via_channel,
+        tags,
+        -- timestamps
+        {{ utc_timestamp('created_at') }} as created_at,
+        coalesce({{ utc_timestamp('updated_at') }}, {{ utc_timestamp('created_at') }}) as updated_at
+    from appearances
+)
+
+select * from tickets
