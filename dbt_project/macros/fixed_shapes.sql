@@ -3,10 +3,10 @@
 {#-
     One row per record, identifier type and value.
 
-    `relation` has record_id, country_code, seen_from and changed_at; `columns` names the column of each identifier value as pairs
-    [type, column], where one type may stand more than once.
+    `observations` maps relations, each with record_id, country_code, seen_from and changed_at, to pairs [identifier type, column];
+    a type may stand more than once.
 -#}
-{% macro identifier_rows(source_name, relation, columns) -%}
+{% macro identifier_rows(source_name, observations) -%}
     select
         '{{ source_name }}' as source,
         record_id,
@@ -17,13 +17,17 @@
         min(seen_from) as first_seen_at,
         max(changed_at) as last_seen_at
     from (
-        {{ value_rows(relation, 'identifier_type', 'identifier_value', columns, ['country_code', 'seen_from', 'changed_at']) }}
+        {{- value_rows('identifier_type', 'identifier_value', observations, ['country_code', 'seen_from', 'changed_at']) }}
     ) as observed
     group by record_id, identifier_type, identifier_value
 {%- endmacro %}
 
-{#- One row per record, attribute and value, with when the value was last observed. `relation` has record_id and changed_at. -#}
-{% macro attribute_rows(source_name, relation, columns) -%}
+{#-
+    One row per record, attribute and value, with when the value was last observed.
+
+    `observations` maps relations, each with record_id and changed_at, to pairs [attribute, column].
+-#}
+{% macro attribute_rows(source_name, observations) -%}
     select
         '{{ source_name }}' as source,
         record_id,
@@ -31,20 +35,27 @@
         value,
         max(changed_at) as observed_at
     from (
-        {{ value_rows(relation, 'attribute', 'value', columns, ['changed_at']) }}
+        {{- value_rows('attribute', 'value', observations, ['changed_at']) }}
     ) as observed
     group by record_id, attribute, value
 {%- endmacro %}
 
-{% macro value_rows(relation, name, value, columns, also) -%}
-    {%- for label, column in columns %}
-        select record_id, '{{ label }}' as {{ name }}, trim({{ column }}) as {{ value }}, {{ also | join(', ') }}
+{% macro value_rows(name, value, observations, also) -%}
+    {%- for relation, columns in observations.items() -%}
+        {%- set last_relation = loop.last -%}
+        {%- for label, column in columns %}
+        select
+            record_id,
+            '{{ label }}' as {{ name }},
+            trim({{ column }}) as {{ value }},
+            {{ also | join(',\n            ') }}
         from {{ relation }}
         where trim({{ column }}) <> ''
-        {%- if not loop.last %}
+            {%- if not (loop.last and last_relation) %}
         union all
-        {%- endif -%}
-    {%- endfor %}
+            {%- endif -%}
+        {%- endfor -%}
+    {%- endfor -%}
 {%- endmacro %}
 
 {#- The columns of one kind of event, in their order and types; what is not given is NULL. A misspelt column is refused. -#}

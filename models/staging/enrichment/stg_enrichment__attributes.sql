@@ -10,16 +10,18 @@ people_versions as (
 ),
 
 attributes as (
-    {{ attribute_rows('enrichment', 'people_versions', [
-        ['full_name', 'full_name'],
-        ['job_title', 'job_title'],
-        ['company_domain', 'company_domain'],
-        ['company_name', 'company_name'],
-        ['age_band', 'age_band'],
-        ['income_band', 'income_band'],
-        ['country_code', 'country_code'],
-        ['email', 'email'],
-    ]) }}
+    {{ attribute_rows('enrichment', {
+        'people_versions': [
+            ['full_name', 'full_name'],
+            ['job_title', 'job_title'],
+            ['company_domain', 'company_domain'],
+            ['company_name', 'company_name'],
+            ['age_band', 'age_band'],
+            ['income_band', 'income_band'],
+            ['country_code', 'country_code'],
+            ['email', 'email'],
+        ],
+    }) }}
 )
 
 select * from attributes

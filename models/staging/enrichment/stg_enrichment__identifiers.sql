@@ -5,7 +5,11 @@ people_versions as (
 ),
 
 identifiers as (
-    {{ identifier_rows('enrichment', 'people_versions', [['email', 'email']]) }}
+    {{ identifier_rows('enrichment', {
+        'people_versions': [
+            ['email', 'email'],
+        ],
+    }) }}
 )
 
 select * from identifiers

@@ -5,7 +5,11 @@ card_holders as (
 ),
 
 attributes as (
-    {{ attribute_rows('erp', 'card_holders', [['country_code', 'country_code']]) }}
+    {{ attribute_rows('erp', {
+        'card_holders': [
+            ['country_code', 'country_code'],
+        ],
+    }) }}
 )
 
 select * from attributes

@@ -5,7 +5,11 @@ card_holders as (
 ),
 
 identifiers as (
-    {{ identifier_rows('erp', 'card_holders', [['loyalty_number', 'loyalty_number']]) }}
+    {{ identifier_rows('erp', {
+        'card_holders': [
+            ['loyalty_number', 'loyalty_number'],
+        ],
+    }) }}
 )
 
 select * from identifiers

@@ -5,16 +5,18 @@ profile_versions as (
 ),
 
 attributes as (
-    {{ attribute_rows('klaviyo', 'profile_versions', [
-        ['first_name', 'first_name'],
-        ['last_name', 'last_name'],
-        ['street', 'street'],
-        ['city', 'city'],
-        ['postal_code', 'postal_code'],
-        ['country_code', 'country_code'],
-        ['email', 'email'],
-        ['phone', 'phone'],
-    ]) }}
+    {{ attribute_rows('klaviyo', {
+        'profile_versions': [
+            ['first_name', 'first_name'],
+            ['last_name', 'last_name'],
+            ['street', 'street'],
+            ['city', 'city'],
+            ['postal_code', 'postal_code'],
+            ['country_code', 'country_code'],
+            ['email', 'email'],
+            ['phone', 'phone'],
+        ],
+    }) }}
 )
 
 select * from attributes

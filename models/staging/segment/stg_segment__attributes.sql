@@ -15,13 +15,15 @@ named as (
 ),
 
 attributes as (
-    {{ attribute_rows('segment', 'named', [
-        ['first_name', 'first_name'],
-        ['last_name', 'last_name'],
-        ['email', 'email'],
-        ['phone', 'phone'],
-        ['language', 'language'],
-    ]) }}
+    {{ attribute_rows('segment', {
+        'named': [
+            ['first_name', 'first_name'],
+            ['last_name', 'last_name'],
+            ['email', 'email'],
+            ['phone', 'phone'],
+            ['language', 'language'],
+        ],
+    }) }}
 )
 
 select * from attributes

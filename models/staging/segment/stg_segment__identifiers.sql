@@ -34,24 +34,24 @@ unknown_visitors as (
     where user_id is null
 ),
 
-observed as (
-    {{ identifier_rows('segment', 'anonymous_records', [
-        ['anonymous_id', 'anonymous_id'],
-        ['device_id', 'device_id'],
-    ]) }}
-    union all
-    {{ identifier_rows('segment', 'user_records', [
-        ['shopify_customer_id', 'user_id'],
-        ['anonymous_id', 'anonymous_id'],
-        ['device_id', 'device_id'],
-        ['email', 'email'],
-        ['phone', 'phone'],
-    ]) }}
-    union all
-    {{ identifier_rows('segment', 'unknown_visitors', [
-        ['email', 'email'],
-        ['phone', 'phone'],
-    ]) }}
+identifiers as (
+    {{ identifier_rows('segment', {
+        'anonymous_records': [
+            ['anonymous_id', 'anonymous_id'],
+            ['device_id', 'device_id'],
+        ],
+        'user_records': [
+            ['shopify_customer_id', 'user_id'],
+            ['anonymous_id', 'anonymous_id'],
+            ['device_id', 'device_id'],
+            ['email', 'email'],
+            ['phone', 'phone'],
+        ],
+        'unknown_visitors': [
+            ['email', 'email'],
+            ['phone', 'phone'],
+        ],
+    }) }}
 )
 
-select * from observed
+select * from identifiers

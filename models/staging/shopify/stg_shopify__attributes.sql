@@ -19,44 +19,33 @@ checkouts as (
     from {{ ref('stg_shopify__checkouts') }}
 ),
 
-observed as (
-    {{ attribute_rows('shopify', 'customer_versions', [
-        ['first_name', 'first_name'],
-        ['last_name', 'last_name'],
-        ['street', 'street'],
-        ['city', 'city'],
-        ['postal_code', 'postal_code'],
-        ['country_code', 'country_code'],
-        ['email', 'email'],
-        ['phone', 'phone'],
-    ]) }}
-    union all
-    {{ attribute_rows('shopify', 'orders', [
-        ['first_name', 'first_name'],
-        ['last_name', 'last_name'],
-        ['street', 'street'],
-        ['city', 'city'],
-        ['postal_code', 'postal_code'],
-        ['country_code', 'country_code'],
-        ['email', 'email'],
-        ['phone', 'phone'],
-    ]) }}
-    union all
-    {{ attribute_rows('shopify', 'checkouts', [
-        ['email', 'email'],
-        ['phone', 'phone'],
-    ]) }}
-),
-
 attributes as (
-    select
-        source,
-        record_id,
-        attribute,
-        value,
-        max(observed_at) as observed_at
-    from observed
-    group by source, record_id, attribute, value
+    {{ attribute_rows('shopify', {
+        'customer_versions': [
+            ['first_name', 'first_name'],
+            ['last_name', 'last_name'],
+            ['street', 'street'],
+            ['city', 'city'],
+            ['postal_code', 'postal_code'],
+            ['country_code', 'country_code'],
+            ['email', 'email'],
+            ['phone', 'phone'],
+        ],
+        'orders': [
+            ['first_name', 'first_name'],
+            ['last_name', 'last_name'],
+            ['street', 'street'],
+            ['city', 'city'],
+            ['postal_code', 'postal_code'],
+            ['country_code', 'country_code'],
+            ['email', 'email'],
+            ['phone', 'phone'],
+        ],
+        'checkouts': [
+            ['email', 'email'],
+            ['phone', 'phone'],
+        ],
+    }) }}
 )
 
 select * from attributes

@@ -22,40 +22,27 @@ checkouts as (
     from {{ ref('stg_shopify__checkouts') }}
 ),
 
-observed as (
-    {{ identifier_rows('shopify', 'customer_versions', [
-        ['shopify_customer_id', 'shopify_customer_id'],
-        ['email', 'email'],
-        ['phone', 'phone'],
-        ['phone', 'address_phone'],
-        ['loyalty_number', 'loyalty_number'],
-    ]) }}
-    union all
-    {{ identifier_rows('shopify', 'orders', [
-        ['shopify_customer_id', 'shopify_customer_id'],
-        ['email', 'email'],
-        ['phone', 'phone'],
-        ['phone', 'billing_phone'],
-    ]) }}
-    union all
-    {{ identifier_rows('shopify', 'checkouts', [
-        ['shopify_customer_id', 'shopify_customer_id'],
-        ['email', 'email'],
-        ['phone', 'phone'],
-    ]) }}
-),
-
 identifiers as (
-    select
-        source,
-        record_id,
-        identifier_type,
-        identifier_value,
-        min_by(country_code, first_seen_at) filter (where country_code is not null) as country_code,
-        min(first_seen_at) as first_seen_at,
-        max(last_seen_at) as last_seen_at
-    from observed
-    group by source, record_id, identifier_type, identifier_value
+    {{ identifier_rows('shopify', {
+        'customer_versions': [
+            ['shopify_customer_id', 'shopify_customer_id'],
+            ['email', 'email'],
+            ['phone', 'phone'],
+            ['phone', 'address_phone'],
+            ['loyalty_number', 'loyalty_number'],
+        ],
+        'orders': [
+            ['shopify_customer_id', 'shopify_customer_id'],
+            ['email', 'email'],
+            ['phone', 'phone'],
+            ['phone', 'billing_phone'],
+        ],
+        'checkouts': [
+            ['shopify_customer_id', 'shopify_customer_id'],
+            ['email', 'email'],
+            ['phone', 'phone'],
+        ],
+    }) }}
 )
 
 select * from identifiers

@@ -14,31 +14,32 @@ lead_versions as (
 ),
 
 attributes as (
-    {{ attribute_rows('vtiger', 'contact_versions', [
-        ['first_name', 'first_name'],
-        ['last_name', 'last_name'],
-        ['birth_date', 'cast(birth_date as string)'],
-        ['street', 'street'],
-        ['city', 'city'],
-        ['postal_code', 'postal_code'],
-        ['country_code', 'country_code'],
-        ['company_name', 'company_name'],
-        ['company_domain', 'company_domain'],
-        ['email', 'email'],
-        ['phone', 'phone'],
-        ['phone', 'mobile'],
-    ]) }}
-    union all
-    {{ attribute_rows('vtiger', 'lead_versions', [
-        ['first_name', 'first_name'],
-        ['last_name', 'last_name'],
-        ['city', 'city'],
-        ['country_code', 'country_code'],
-        ['company_name', 'company_name'],
-        ['email', 'email'],
-        ['phone', 'phone'],
-        ['phone', 'mobile'],
-    ]) }}
+    {{ attribute_rows('vtiger', {
+        'contact_versions': [
+            ['first_name', 'first_name'],
+            ['last_name', 'last_name'],
+            ['birth_date', 'cast(birth_date as string)'],
+            ['street', 'street'],
+            ['city', 'city'],
+            ['postal_code', 'postal_code'],
+            ['country_code', 'country_code'],
+            ['company_name', 'company_name'],
+            ['company_domain', 'company_domain'],
+            ['email', 'email'],
+            ['phone', 'phone'],
+            ['phone', 'mobile'],
+        ],
+        'lead_versions': [
+            ['first_name', 'first_name'],
+            ['last_name', 'last_name'],
+            ['city', 'city'],
+            ['country_code', 'country_code'],
+            ['company_name', 'company_name'],
+            ['email', 'email'],
+            ['phone', 'phone'],
+            ['phone', 'mobile'],
+        ],
+    }) }}
 )
 
 select * from attributes

@@ -6,12 +6,14 @@ end_users as (
 ),
 
 attributes as (
-    {{ attribute_rows('zendesk', 'end_users', [
-        ['full_name', 'full_name'],
-        ['language', 'language'],
-        ['email', 'email'],
-        ['phone', 'phone'],
-    ]) }}
+    {{ attribute_rows('zendesk', {
+        'end_users': [
+            ['full_name', 'full_name'],
+            ['language', 'language'],
+            ['email', 'email'],
+            ['phone', 'phone'],
+        ],
+    }) }}
 )
 
 select * from attributes

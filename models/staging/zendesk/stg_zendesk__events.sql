@@ -1,8 +1,9 @@
 with
 
-end_users as (
+-- what a colleague asks, answers or rates is not something a customer did
+agents as (
     select * from {{ ref('stg_zendesk__users') }}
-    where is_end_user
+    where not is_end_user
 ),
 
 tickets as (
@@ -20,20 +21,20 @@ satisfaction_ratings as (
 tickets_opened as (
     select
         {{ event_columns('zendesk', {
-            'event_id': "'tickets:' || ticket_id",
-            'record_id': "'users:' || requester_id",
+            'event_id': "'tickets:' || tickets.ticket_id",
+            'record_id': "'users:' || tickets.requester_id",
             'event_type': "'ticket_opened'",
             'channel': "'support'",
-            'occurred_at': 'created_at',
-            'received_at': 'created_at',
-            'ticket_id': 'ticket_id',
-            'detail': "coalesce(priority, ticket_type)",
+            'occurred_at': 'tickets.created_at',
+            'received_at': 'tickets.created_at',
+            'ticket_id': 'tickets.ticket_id',
+            'detail': 'coalesce(tickets.priority, tickets.ticket_type)',
         }) }}
     from tickets
-    where requester_id is not null and created_at is not null
+    left join agents on tickets.requester_id = agents.user_id
+    where agents.user_id is null and tickets.requester_id is not null and tickets.created_at is not null
 ),
 
--- what a colleague answers is not something the customer did
 tickets_commented as (
     select
         {{ event_columns('zendesk', {
@@ -46,23 +47,25 @@ tickets_commented as (
             'ticket_id': 'comments.ticket_id',
         }) }}
     from comments
-    inner join end_users on comments.author_id = end_users.user_id
+    left join agents on comments.author_id = agents.user_id
+    where agents.user_id is null and comments.author_id is not null
 ),
 
 tickets_rated as (
     select
         {{ event_columns('zendesk', {
-            'event_id': "'satisfaction_ratings:' || rating_id",
-            'record_id': "'users:' || requester_id",
+            'event_id': "'satisfaction_ratings:' || ratings.rating_id",
+            'record_id': "'users:' || ratings.requester_id",
             'event_type': "'ticket_rated'",
             'channel': "'support'",
-            'occurred_at': 'coalesce(created_at, updated_at)',
-            'received_at': 'updated_at',
-            'ticket_id': 'ticket_id',
-            'detail': 'score',
+            'occurred_at': 'coalesce(ratings.created_at, ratings.updated_at)',
+            'received_at': 'ratings.updated_at',
+            'ticket_id': 'ratings.ticket_id',
+            'detail': 'ratings.score',
         }) }}
-    from satisfaction_ratings
-    where requester_id is not null
+    from satisfaction_ratings as ratings
+    left join agents on ratings.requester_id = agents.user_id
+    where agents.user_id is null and ratings.requester_id is not null
 ),
 
 events as (
