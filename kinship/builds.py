@@ -120,3 +120,11 @@ def load_checks(connection: duckdb.DuckDBPyConnection, gate: str) -> list[CheckR
         [gate],
     ).fetchall()
     return [CheckResult(a, n, p, s, e, tuple(f), json.loads(m)) for a, n, p, s, e, f, m in rows]
+
+
+def is_broken_off(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether a build began and did not pass; its tables may be half old, half new."""
+    if not has_table(connection, "operations", "builds"):
+        return False
+    row = connection.execute("select count(*) from operations.builds where finished_at is null").fetchone()
+    return bool(row and row[0])

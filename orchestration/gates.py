@@ -10,7 +10,7 @@ from expectations.suites import Suite
 from kinship import builds
 from kinship.builds import CheckResult
 from kinship.warehouse import connect
-from orchestration.layers import WRITER
+from orchestration.layers import REBUILD_TAG, WRITER
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def _gate(gate: Gate) -> dg.AssetChecksDefinition:
     )
     def evaluate(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         with connect(read_only=False) as warehouse:
-            if builds.unchanged_since(warehouse) is None:
+            if REBUILD_TAG in context.run.tags or builds.unchanged_since(warehouse) is None:
                 results = suites.run(warehouse, gate.suites, builds.baseline(warehouse), context.run_id)
                 builds.save_checks(warehouse, gate.name, results)
             else:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import dagster as dg
 
 from kinship.settings import settings
+from orchestration.extract.tables import sources
+from orchestration.layers import REBUILD_TAG
 
-REBUILD_TAG = "kinship/rebuild"  # a run with it builds every table and evaluates every expectation, changed or not
 QUIET_SECONDS = 5  # a file younger than this may still be growing
 
 pipeline = dg.define_asset_job(
@@ -45,11 +46,11 @@ nightly = dg.ScheduleDefinition(
 )
 
 
-def look(sources: Sequence[str]) -> tuple[dict[str, list[int]], float]:
+def look(names: Sequence[str]) -> tuple[dict[str, list[int]], float]:
     """What the sources' folders hold (files, bytes, newest change in ns), by stat alone, and the newest change's age in s."""
     seen: dict[str, list[int]] = {}
     newest = 0
-    for source in sources:
+    for source in names:
         path = settings().source_path(source)
         found = [path] if path.is_file() else (p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
         stats = [file.stat() for file in found]
@@ -60,7 +61,7 @@ def look(sources: Sequence[str]) -> tuple[dict[str, list[int]], float]:
     return seen, time.time() - newest / 1e9
 
 
-def new_files(sources: Sequence[str]) -> dg.SensorDefinition:
+def new_files() -> dg.SensorDefinition:
     """A sensor that starts the pipeline when a source's files have changed and the folder has come to rest."""
 
     @dg.sensor(
@@ -70,7 +71,7 @@ def new_files(sources: Sequence[str]) -> dg.SensorDefinition:
         description="Starts the pipeline when a source's files have changed and have been at rest for some seconds.",
     )
     def watch(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        seen, age = look(sources)
+        seen, age = look(list(sources()))
         cursor = json.dumps(seen, sort_keys=True)
         if cursor == (context.cursor or "{}"):
             return dg.SkipReason("no file has changed")

@@ -1,0 +1,236 @@
+"""What a person reads when a run has ended: what came in, who it is, what left, what was held back, and where to look."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from rich.console import Console
+from rich.markup import escape
+
+from kinship.pipeline import Outcome
+from kinship.progress import title
+from kinship.settings import Settings
+from kinship.tables import plain_table, reasons
+from kinship.warehouse import connect, has_table, raw_sources
+
+
+@dataclass(frozen=True)
+class SourceRows:
+    """One source: rows in the warehouse, of them taken in by this run, and records set aside with the reasons."""
+
+    source: str
+    total: int
+    new: int
+    quarantined: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One segment now, and who came and went at the moment it was last built."""
+
+    name: str
+    members: int
+    entered: int
+    left: int
+
+
+@dataclass(frozen=True)
+class Checks:
+    """How the checks of the last build went."""
+
+    passed: int = 0
+    warned: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+
+
+@dataclass
+class Facts:
+    """What the warehouse says. Everything is counts."""
+
+    sources: list[SourceRows] = field(default_factory=list)
+    records: int = 0
+    people: int = 0
+    segments: list[Segment] = field(default_factory=list)
+    built_at: datetime | None = None
+    checks: Checks = field(default_factory=Checks)
+
+
+def facts(settings: Settings, new_rows: dict[str, int], rebuilt: bool) -> Facts:
+    """Read the counts of the summary. `new_rows` by source; `rebuilt`: whether this run built the tables."""
+    found = Facts()
+    with connect() as warehouse:
+        found.sources = [_source(warehouse, source, new_rows.get(source, 0)) for source in raw_sources(warehouse)]
+        if has_table(warehouse, "identity", "identity_graph"):
+            found.records, found.people = _one(
+                warehouse, "select count(*), count(distinct customer_id) from identity.identity_graph"
+            )
+        if has_table(warehouse, "segments", "segment_memberships"):
+            found.segments = _segments(warehouse, rebuilt)
+        if has_table(warehouse, "operations", "builds"):
+            row = warehouse.execute("select finished_at from operations.builds").fetchone()
+            found.built_at = row[0] if row else None
+        found.checks = _checks(warehouse, settings.state / "dbt")
+    return found
+
+
+def _one(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
+    row = connection.execute(query).fetchone()
+    assert row is not None  # aggregates return one row
+    return row
+
+
+def _source(warehouse: duckdb.DuckDBPyConnection, source: str, new: int) -> SourceRows:
+    (total,) = _one(
+        warehouse, f"select coalesce(sum(rows), 0) from raw_{source}.extracted_files where is_current"  # noqa: S608
+    )
+    reasons: dict[str, int] = {}
+    if has_table(warehouse, f"raw_{source}", "quarantine"):
+        reasons = dict(
+            warehouse.execute(
+                f"""
+                select q.reason, count(*) from raw_{source}.quarantine as q
+                where q.file_id in (select file_id from raw_{source}.extracted_files where is_current)
+                group by q.reason order by 2 desc, 1
+                """  # noqa: S608
+            ).fetchall()
+        )
+    return SourceRows(source, int(total), new, reasons)
+
+
+def _segments(warehouse: duckdb.DuckDBPyConnection, rebuilt: bool) -> list[Segment]:
+    rows = warehouse.execute(
+        """
+        select
+            segment,
+            count(*) filter (where left_at is null),
+            count(*) filter (where entered_at = as_of),
+            count(*) filter (where left_at = as_of)
+        from segments.segment_memberships, customers.int_customers__as_of
+        group by segment
+        order by segment
+        """
+    ).fetchall()
+    return [Segment(name, members, entered if rebuilt else 0, left if rebuilt else 0) for name, members, entered, left in rows]
+
+
+def _checks(warehouse: duckdb.DuckDBPyConnection, artefacts: Path) -> Checks:
+    passed, warned, failed = 0, [], []
+    for path in sorted(artefacts.glob("*/run_results.json")):
+        for result in json.loads(path.read_text())["results"]:
+            kind, _, name = result["unique_id"].partition(".")
+            if kind not in ("test", "unit_test"):
+                continue
+            name = name.partition(".")[2].rsplit(".", 1)[0] if kind == "test" else name
+            if result["status"] == "pass":
+                passed += 1
+            elif result["status"] == "warn":
+                warned.append(f"{name}: {result['failures']} rows")
+            elif result["status"] in ("fail", "error"):
+                failed.append(f"{name}: {result['failures'] or 'could not be evaluated'}")
+    if has_table(warehouse, "operations", "checks"):
+        for asset, severity, expectations, not_so in warehouse.execute(
+            "select asset, severity, expectations, failed from operations.checks order by all"
+        ).fetchall():
+            passed += expectations - len(not_so)
+            (failed if severity == "error" else warned).extend(f"{asset}: not so that {says}" for says in not_so)
+    return Checks(passed, tuple(warned), tuple(failed))
+
+
+def print_run(console: Console, settings: Settings, outcome: Outcome) -> None:
+    """Print the summary of a finished run."""
+    record = outcome.record
+    new_rows: dict[str, int] = {}
+    for asset, metadata in record.materialized.items():
+        schema, _, _ = asset.partition(".")
+        if schema.startswith("raw_") and "new_rows" in metadata:
+            source = schema.removeprefix("raw_")
+            new_rows[source] = new_rows.get(source, 0) + int(metadata["new_rows"])
+    rebuilt = any(m.get("rebuilt") is not False for a, m in record.materialized.items() if a.startswith("customers."))
+    console.print()
+    if settings.warehouse.exists():
+        found = facts(settings, new_rows, rebuilt)
+        _print_facts(console, found, rebuilt)
+    syncs = {asset.removeprefix("reverse_etl."): m for asset, m in record.materialized.items() if asset.startswith("reverse_etl.")}
+    if syncs:
+        _print_syncs(console, syncs)
+    _print_steps(console, outcome)
+    _print_paths(console, settings)
+    for step in record.failed:
+        console.print(f"[red]{title(step.step)} failed:[/] {escape(step.message)}", highlight=False)
+    if outcome.success:
+        console.print(f"[green]Done[/] in {outcome.seconds:.0f} s.")
+    else:
+        skipped = sum(step.status == "skipped" for step in record.steps.values())
+        behind = f", {skipped} steps behind it were not run" if skipped else ""
+        word = "Stopped by a guard" if outcome.exit_code == 3 else "Failed"
+        console.print(f"[red]{word}[/] after {outcome.seconds:.0f} s{behind}.")
+
+
+def print_facts(console: Console, settings: Settings) -> None:
+    """Print what the warehouse holds now."""
+    _print_facts(console, facts(settings, {}, rebuilt=False), rebuilt=False, new=False)
+
+
+def _print_facts(console: Console, found: Facts, rebuilt: bool, new: bool = True) -> None:
+    table = plain_table("Sources", ["source"], [*(["new rows"] if new else []), "rows", "in quarantine"], ["why"])
+    for source in found.sources:
+        counts = [f"{source.new:,}"] if new else []
+        held = f"{sum(source.quarantined.values()):,}"
+        table.add_row(source.source, *counts, f"{source.total:,}", held, reasons(source.quarantined))
+    console.print(table, "")
+    if found.people:
+        console.print(f"[bold]People[/]  {found.people:,} from {found.records:,} records", "", highlight=False)
+    if found.segments:
+        table = plain_table("Segments", ["segment"], ["members", "entered", "left"])
+        for segment in found.segments:
+            table.add_row(segment.name, f"{segment.members:,}", f"{segment.entered:,}", f"{segment.left:,}")
+        console.print(table, "")
+    checks = found.checks
+    when = "" if rebuilt or not found.built_at else f", at {found.built_at:%Y-%m-%d %H:%M} UTC; nothing is new since"
+    counted = f"{checks.passed:,} passed, {len(checks.warned):,} warned, {len(checks.failed):,} failed"
+    console.print(f"[bold]Checks[/]  {counted}{when}", highlight=False)
+    for name in checks.warned:
+        console.print(f"  [yellow]warning[/] {escape(name)}", highlight=False)
+    for name in checks.failed:
+        console.print(f"  [red]failed[/] {escape(name)}", highlight=False)
+    console.print()
+
+
+def _print_syncs(console: Console, syncs: dict[str, dict[str, Any]]) -> None:
+    numbers = ("added", "changed", "removed", "refused", "withheld", "left", "calls")
+    table = plain_table("Syncs", ["sync"], numbers, ["note"])
+    for name, metadata in sorted(syncs.items()):
+        notes = [
+            f"{what}: {reasons(metadata[f'{what} by reason'])}"
+            for what in ("refused", "withheld")
+            if f"{what} by reason" in metadata
+        ]
+        if metadata["status"] == "not_configured":
+            notes = [f"skipped: {escape(metadata.get('message', 'not configured'))}"]
+        table.add_row(name, *(f"{metadata[number]:,}" for number in numbers), "; ".join(notes))
+    console.print(table, "")
+
+
+def _print_steps(console: Console, outcome: Outcome) -> None:
+    table = plain_table("Steps", ["step"], ["seconds"], [""])
+    for step in outcome.record.steps.values():
+        table.add_row(title(step.step), f"{step.seconds:.1f}", "" if step.status == "done" else step.status)
+    console.print(table, "")
+
+
+def _print_paths(console: Console, settings: Settings) -> None:
+    outbox = settings.state / "outbox"
+    docs = settings.data_docs / "index.html"
+    table = plain_table("Where to look next", ["", ""])
+    table.show_header = False
+    table.add_row("the run, step by step", "make dev, then http://127.0.0.1:3000")
+    table.add_row("the tables", str(settings.warehouse))
+    if docs.exists():
+        table.add_row("expectations and results", str(docs))
+    if outbox.exists():
+        table.add_row("what left the house", str(outbox))
+    table.add_row("what could not be read", "tables raw_<source>.quarantine")
+    console.print(table, "")

@@ -1,0 +1,20 @@
+"""Kinship in Dagster: extract, build layer by layer, check between layers, send what differs."""
+
+import dagster as dg
+
+from orchestration.alerts import failure_alert
+from orchestration.extraction import extract_assets, raw_tables
+from orchestration.gates import gates
+from orchestration.layers import dbt_resource, layer_assets
+from orchestration.schedules import extract, hourly, new_files, nightly, pipeline, sync
+from orchestration.syncs import sync_assets
+
+defs = dg.Definitions(
+    assets=[*extract_assets(), *layer_assets(), *sync_assets()],
+    asset_checks=gates(raw_tables()),
+    jobs=[pipeline, extract, sync],
+    schedules=[hourly, nightly],
+    sensors=[new_files(), failure_alert()],
+    resources={"dbt": dbt_resource()},
+    executor=dg.in_process_executor,
+)
