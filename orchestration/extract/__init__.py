@@ -1,0 +1,22 @@
+"""Extraction: the files of eight systems become raw tables, by one small declaration per source.
+
+result = extract("shopify")     # what is new, exactly once
+sources()                       # the declarations, by name
+"""
+
+from orchestration.extract.run import ExtractResult, dlt_source, extract
+from orchestration.extract.tables import Records, Source, Stream, Table, sources
+from orchestration.extract.warehouse import ExtractError, pipeline
+
+__all__ = [
+    "ExtractError",
+    "ExtractResult",
+    "Records",
+    "Source",
+    "Stream",
+    "Table",
+    "dlt_source",
+    "extract",
+    "pipeline",
+    "sources",
+]

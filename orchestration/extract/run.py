@@ -1,0 +1,296 @@
+"""Extract one source: what is new in its files becomes rows of `raw_<source>`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from itertools import count
+from typing import Any
+
+import dlt
+import duckdb
+from dlt.extract import DltResource, DltSource
+
+from kinship.settings import settings
+from orchestration.extract import sql, warehouse
+from orchestration.extract.files import Found, Ignored, find
+from orchestration.extract.landing import Landing, Outcome
+from orchestration.extract.ledger import Entry, Plan, by_table, plan
+from orchestration.extract.tables import Landed, Source, Stream, Table, sources
+from orchestration.extract.warehouse import ExtractError
+
+_QUARANTINE_TYPES = {
+    "file_id": "text",
+    "file": "text",
+    "line": "bigint",
+    "table_name": "text",
+    "reason": "text",
+    "record": "text",
+    "quarantined_at": "timestamp",
+}
+_LEDGER_TYPES = {
+    "file_id": "text",
+    "location": "text",
+    "file": "text",
+    "table_name": "text",
+    "version": "bigint",
+    "part": "bigint",
+    "first_byte": "bigint",
+    "bytes": "bigint",
+    "first_line": "bigint",
+    "line_breaks": "bigint",
+    "rows": "bigint",
+    "quarantined": "bigint",
+    "sha256": "text",
+    "modified_ns": "bigint",
+    "extracted_at": "timestamp",
+    "is_open": "bool",
+    "is_current": "bool",
+}
+
+
+@dataclass
+class ExtractResult:
+    """What one extraction did. `rows` and `quarantined` (per reason) are by table; `bytes` is what was read."""
+
+    source: str
+    location: str
+    rows: dict[str, int]
+    quarantined: dict[str, dict[str, int]]
+    files: int = 0
+    bytes: int = 0
+    ignored: list[Ignored] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    load_ids: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+class Run:
+    """One extraction of a source: what is planned, and what has been landed so far."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.now = datetime.now(UTC)
+        self.path = settings().source_path(source.name)
+        self.folder = settings().state / "landing" / source.name
+        self.outcomes: dict[str, Outcome] = {}
+        self.ledger: list[Entry] = []
+
+    @property
+    def location(self) -> str:
+        return str(self.path)
+
+    @cached_property
+    def files(self) -> tuple[list[Found], list[Ignored]]:
+        variable = f"KINSHIP_{self.source.name.upper()}_PATH"
+        if self.path.exists():
+            return find(self.path, list(self.source.tables))
+        if os.environ.get(variable):
+            raise ExtractError(f"{variable} points to {self.path}, which does not exist: correct it or unset it")
+        return [], []
+
+    @cached_property
+    def known(self) -> tuple[dict[str, set[str]], list[Entry]]:
+        """The tables that exist in the warehouse, and the ledger."""
+        if not settings().warehouse.exists():
+            return {}, []
+        with warehouse.connect(read_only=True) as connection:
+            tables = warehouse.table_columns(connection, self.source.name)
+            has_ledger = "extracted_files" in tables and "_dlt_loads" in tables
+            return tables, warehouse.entries(connection, self.source.name) if has_ledger else []
+
+    @cached_property
+    def plan(self) -> Plan:
+        stamp = self.now.strftime("%Y%m%d%H%M%S%f")
+        return plan(self.location, self.files[0], self.known[1], (f"{stamp}-{number:06d}" for number in count(1)))
+
+    @cached_property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The reader of the source's files, apart from the warehouse."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        connection = duckdb.connect()
+        connection.execute("set timezone = 'UTC'")
+        connection.execute("set preserve_insertion_order = false")
+        connection.execute("set memory_limit = '2GB'")
+        connection.execute("set temp_directory = ?", [str(self.folder / "spill")])
+        return connection
+
+    def is_complete(self, table: str, columns: tuple[str, ...]) -> bool:
+        """Whether the warehouse has the table with at least these columns."""
+        return self.known[0].get(table, set()).issuperset(columns)
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether there is anything to load: records, or a table or column that does not exist yet."""
+        wanted: dict[str, tuple[str, ...]] = {table.name: table.columns for table in self.source.tables.values()}
+        wanted["quarantine"] = tuple(_QUARANTINE_TYPES)
+        wanted["extracted_files"] = tuple(_LEDGER_TYPES)
+        return bool(self.plan) or not all(self.is_complete(table, columns) for table, columns in wanted.items())
+
+    def land(self, table: Table) -> list[Landed]:
+        """Read the new parts of one table."""
+        landing = Landing(table, self.folder, self.connection, self.now)
+        parts = by_table(self.plan.parts).get(table.name, [])
+        outcome = landing.land(parts)
+        self.outcomes[table.name] = outcome
+        read = [landing.entry(part, self.location, outcome) for part in parts if part.file_id not in outcome.skipped]
+        skipped = {part.found.file for part in outcome.skipped.values()}
+        self.ledger += read
+        self.ledger += [
+            entry for entry in self.plan.changed if entry.table_name == table.name and entry.file not in skipped
+        ]
+        return outcome.landed
+
+    def nothing(self, table: str, types: Mapping[str, str]) -> Landed:
+        """A landing file without rows, so that the table comes into being."""
+        names = {"text": "varchar", "bigint": "bigint", "timestamp": "timestamptz"}
+        columns = ", ".join(f"cast(null as {names[type_]}) as {sql.name(column)}" for column, type_ in types.items())
+        target = self.folder / f"{table}-nothing.parquet"
+        self.connection.execute(f"copy (select {columns} limit 0) to {sql.literal(str(target))} (format parquet)")
+        return Landed(str(target), 0, tuple(types))
+
+    def clear(self) -> None:
+        """Remove what this or a killed run left behind in the landing folder."""
+        if "connection" in self.__dict__:
+            self.connection.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class _Files:
+    """What a table's function draws its records from."""
+
+    def __init__(self, run: Run, table: Table) -> None:
+        self.run = run
+        self.table = table
+
+    def files(self) -> Stream:
+        """The records that are new in the table's files."""
+        yield from self.run.land(self.table)
+
+
+def _text_columns(columns: tuple[str, ...]) -> Any:
+    return [{"name": column, "data_type": "text", "nullable": True} for column in columns]
+
+
+def _table_resource(run: Run, table: Table) -> DltResource:
+    def records() -> Iterator[Any]:
+        landed = list(table.function(_Files(run, table)))  # all of it, before anything is handed on: see _ledger
+        if not landed and not run.is_complete(table.name, table.columns):
+            landed = [run.nothing(table.name, {column: "text" for column in table.columns})]
+        for file in landed:
+            hints = dlt.mark.make_hints(columns=_text_columns(file.columns))
+            yield dlt.mark.with_file_import(file.path, "parquet", file.rows, hints)
+
+    return dlt.resource(records, name=table.name, columns=_text_columns(table.columns), write_disposition="append")()
+
+
+def _typed(types: dict[str, str]) -> Any:
+    return [{"name": name, "data_type": type_, "nullable": True} for name, type_ in types.items()]
+
+
+def _quarantine_resource(run: Run) -> DltResource:
+    def quarantine() -> Iterator[Any]:
+        files = [file for outcome in run.outcomes.values() for file in outcome.quarantine]
+        if not files and not run.is_complete("quarantine", tuple(_QUARANTINE_TYPES)):
+            files = [run.nothing("quarantine", _QUARANTINE_TYPES)]
+        for file in files:
+            hints = dlt.mark.make_hints(columns=_typed(_QUARANTINE_TYPES))
+            yield dlt.mark.with_file_import(file.path, "parquet", file.rows, hints)
+
+    return dlt.resource(quarantine, name="quarantine", columns=_typed(_QUARANTINE_TYPES), write_disposition="append")()
+
+
+def _ledger_resource(run: Run) -> DltResource:
+    """Stands last: it lists the parts that the tables before it have read. A part that is not listed is read again."""
+
+    def extracted_files() -> Iterator[Any]:
+        if run.ledger:
+            yield [entry.row() for entry in run.ledger]
+        elif not run.is_complete("extracted_files", tuple(_LEDGER_TYPES)):
+            yield dlt.mark.materialize_table_schema()
+
+    return dlt.resource(
+        extracted_files, name="extracted_files", columns=_typed(_LEDGER_TYPES), write_disposition="append"
+    )()
+
+
+def dlt_source(source: Source, run: Run | None = None) -> DltSource:
+    """The source for dlt: one resource per table, then what could not be taken, then the ledger of files."""
+    run = run or Run(source)
+
+    @dlt.source(name=source.name)
+    def resources() -> Iterator[DltResource]:
+        for table in source.tables.values():
+            yield _table_resource(run, table)
+        yield _quarantine_resource(run)
+        yield _ledger_resource(run)
+
+    return resources()
+
+
+def extract(name: str) -> ExtractResult:
+    """Load what is new in the files of one source, exactly once, also after a killed run.
+
+    Raises `ExtractError` (what is wrong and what to do), `LookupError` for an unknown source.
+    """
+    started = time.monotonic()
+    if name not in sources():
+        raise LookupError(f"there is no source {name!r}; the sources are {', '.join(sources())}")
+    source = sources()[name]
+    with warehouse.alone(name):
+        result = _extract(source)
+    result.seconds = time.monotonic() - started
+    return result
+
+
+def _extract(source: Source) -> ExtractResult:
+    run = Run(source)
+    run.clear()
+    pipeline = warehouse.pipeline(source.name)
+    if pipeline.has_pending_data:
+        pipeline.run()
+    load_ids: list[str] = []
+    try:
+        if run.is_needed:
+            if settings().warehouse.exists():
+                with warehouse.connect(read_only=False) as connection:
+                    warehouse.sweep(connection, source.name, run.known[0])
+            load_ids = list(pipeline.run(dlt_source(source, run)).loads_ids)
+        return _result(run, load_ids)
+    finally:
+        run.clear()
+
+
+def _result(run: Run, load_ids: list[str]) -> ExtractResult:
+    read = [entry for entry in run.ledger if entry.extracted_at == run.now]
+    quarantined: dict[str, dict[str, int]] = {}
+    for table, outcome in run.outcomes.items():
+        reasons: Counter[str] = Counter()
+        for counts in outcome.faults.values():
+            reasons.update(counts)
+        if reasons:
+            quarantined[table] = dict(reasons)
+    notes = []
+    if not run.path.exists():
+        notes.append(f"there is no folder {run.path}: nothing to extract")
+    for outcome in run.outcomes.values():
+        notes += [
+            f"{part.found.file} changed while it was read: the next run takes it" for part in outcome.skipped.values()
+        ]
+    return ExtractResult(
+        source=run.source.name,
+        location=run.location,
+        rows={table: sum(entry.rows for entry in read if entry.table_name == table) for table in run.source.tables},
+        quarantined=quarantined,
+        files=len(read),
+        bytes=sum(entry.bytes for entry in read),
+        ignored=run.files[1],
+        notes=notes,
+        load_ids=load_ids,
+    )

@@ -1,0 +1,173 @@
+# ruff: noqa: S608 - SQL is put together here, every name and value through orchestration.extract.sql
+"""The way into the warehouse: dlt's pipeline of a source, made safe to be killed at any moment."""
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dlt
+import duckdb
+from dlt.common.destination.capabilities import DestinationCapabilitiesContext
+from dlt.common.destination.client import LoadJob
+from dlt.common.destination.typing import PreparedTableSchema
+from dlt.destinations.impl.duckdb.duck import DuckDbClient, DuckDbCopyJob
+from dlt.destinations.impl.duckdb.factory import duckdb as duckdb_destination
+
+from kinship.settings import settings
+from orchestration.extract import sql
+from orchestration.extract.ledger import Entry
+
+
+class ExtractError(Exception):
+    """An extraction that cannot go on; the message says why and what to do."""
+
+
+class _ReplaceFiles(DuckDbCopyJob):
+    """Puts a Parquet file into its table in place of whatever the table has of the same source files.
+
+    dlt marks a job done after its transaction: a process killed between the two runs the job again. So that this
+    doubles nothing, the job first takes out the rows of the same files, in the same transaction.
+    """
+
+    def run(self) -> None:
+        client = self._job_client.sql_client
+        key = {"extracted_files": "file_id", "quarantine": "file_id"}.get(self.load_table_name, "_file_id")
+        with client.begin_transaction():
+            client.execute_sql(
+                f"delete from {client.make_qualified_table_name(self.load_table_name)} where {key} in "
+                f"(select distinct {key} from read_parquet({sql.literal(self._file_path)}))"
+            )
+            super().run()
+
+
+class _Client(DuckDbClient):
+    def create_load_job(
+        self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
+    ) -> LoadJob:
+        job = super().create_load_job(table, file_path, load_id, restore)
+        if isinstance(job, DuckDbCopyJob) and not str(table["name"]).startswith("_dlt"):
+            return _ReplaceFiles(file_path)
+        return job
+
+
+class warehouse(duckdb_destination):
+    """DuckDB, loading only Parquet, each file exactly once."""
+
+    def _raw_capabilities(self) -> DestinationCapabilitiesContext:
+        capabilities = super()._raw_capabilities()
+        capabilities.preferred_loader_file_format = "parquet"
+        return capabilities
+
+    @property
+    def client_class(self) -> type[DuckDbClient]:
+        return _Client
+
+
+def dataset(source: str) -> str:
+    """The schema of a source's raw tables."""
+    return f"raw_{source}"
+
+
+def pipeline(source: str) -> dlt.Pipeline:
+    """The dlt pipeline that loads a source into the warehouse. All of its state lies beside the warehouse."""
+    here = settings()
+    os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
+    os.environ["DLT_DATA_DIR"] = str(here.dlt)
+    here.dlt.mkdir(parents=True, exist_ok=True)
+    return dlt.pipeline(
+        pipeline_name=f"extract_{source}",
+        pipelines_dir=str(here.dlt),
+        destination=warehouse(credentials=str(here.warehouse)),
+        dataset_name=dataset(source),
+    )
+
+
+@contextmanager
+def connect(read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The warehouse. Raises `ExtractError` naming the process that holds it."""
+    path = settings().warehouse
+    try:
+        try:
+            connection = duckdb.connect(str(path), read_only=read_only)
+        except duckdb.ConnectionException:  # this process has it open for writing already
+            connection = duckdb.connect(str(path), read_only=not read_only)
+    except duckdb.IOException as error:
+        raise held(path, error) from error
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def held(path: Path, error: Exception) -> ExtractError:
+    """The message for a warehouse that another process holds."""
+    holder = re.search(r"\(PID (\d+)\)", str(error))
+    if not holder:
+        return ExtractError(f"the warehouse {path} cannot be opened: {error}")
+    return ExtractError(
+        f"the warehouse {path} is held by process {holder[1]}: DuckDB lets one process write at a time. "
+        f"Wait until it has finished, or close it (a notebook or a BI tool should open the published copy instead)"
+    )
+
+
+@contextmanager
+def alone(source: str) -> Iterator[None]:
+    """Let no second extraction of the same source run at the same time: both would load the same new files."""
+    folder = settings().dlt
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{source}.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ExtractError(f"another extraction of {source} is running: wait until it has finished") from error
+        yield
+
+
+def table_columns(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, set[str]]:
+    """The raw tables of a source that exist, with their columns."""
+    rows = connection.execute(
+        "select table_name, list(column_name) from information_schema.columns where table_schema = ? group by all",
+        [dataset(source)],
+    ).fetchall()
+    return {table: set(columns) for table, columns in rows}
+
+
+def entries(connection: duckdb.DuckDBPyConnection, source: str) -> list[Entry]:
+    """The ledger of a source: the files of completed loads."""
+    schema = sql.name(dataset(source))
+    rows = connection.execute(
+        f"select {', '.join(Entry.columns())} from {schema}.extracted_files "
+        f"where _dlt_load_id in (select load_id from {schema}._dlt_loads where status = 0) order by file_id"
+    ).fetchall()
+    return [Entry(*row) for row in rows]
+
+
+def sweep(connection: duckdb.DuckDBPyConnection, source: str, tables: dict[str, set[str]]) -> int:
+    """Take out rows of loads that never completed and cannot be completed any more (their package is lost).
+
+    Returns how many rows there were. The files they came from are read again.
+    """
+    schema = sql.name(dataset(source))
+    completed = f"(select load_id from {schema}._dlt_loads where status = 0)"
+    swept = 0
+    connection.begin()
+    if "extracted_files" in tables:
+        swept += _delete(connection, f"{schema}.extracted_files where _dlt_load_id not in {completed}")
+        for table, columns in tables.items():
+            key = "_file_id" if "_file_id" in columns else "file_id" if table == "quarantine" else None
+            if key:
+                swept += _delete(
+                    connection,
+                    f"{schema}.{sql.name(table)} where {key} not in (select file_id from {schema}.extracted_files)",
+                )
+    connection.commit()
+    return swept
+
+
+def _delete(connection: duckdb.DuckDBPyConnection, where: str) -> int:
+    rows: tuple[Any, ...] | None = connection.execute(f"delete from {where}").fetchone()
+    return int(rows[0]) if rows else 0
