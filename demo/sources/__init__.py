@@ -1,0 +1,1 @@
+"""One module per source system: how that system writes its own records."""
