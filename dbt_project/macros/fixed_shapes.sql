@@ -106,3 +106,29 @@
     ) as history
     where status = 'granted' or previous_status is null or status <> previous_status
 {%- endmacro %}
+
+{#-
+    One row per table and class of record: what became of the raw records (those in quarantine are counted elsewhere).
+
+    `tables` is a list of [raw table, what identifies a record, the relation it is staged as].
+-#}
+{% macro accounting_rows(source_name, tables) -%}
+    {%- for table_name, key, entity in tables %}
+    select
+        '{{ source_name }}' as source,
+        '{{ table_name }}' as table_name,
+        'staged' as record_class,
+        count(*) as records
+    from {{ entity }}
+    union all
+    select
+        '{{ source_name }}' as source,
+        '{{ table_name }}' as table_name,
+        'earlier_appearance' as record_class,
+        count(*) - count(distinct {{ key }}) as records
+    from {{ raw(source_name, table_name) }} as appearances
+        {%- if not loop.last %}
+    union all
+        {%- endif -%}
+    {%- endfor -%}
+{%- endmacro %}

@@ -17,7 +17,7 @@ raw_lines as (
 numbered as (
     select
         *,
-        row_number() over (partition by content_hash, _file order by content_hash) as occurrence
+        row_number() over (partition by content_hash, _file order by _extracted_at) as occurrence
     from raw_lines
 ),
 
