@@ -243,25 +243,27 @@ def extract(name: str) -> ExtractResult:
     if name not in sources():
         raise LookupError(f"there is no source {name!r}; the sources are {', '.join(sources())}")
     source = sources()[name]
-    with warehouse.alone(name):
-        result = _extract(source)
+    with warehouse.alone(name) as turn:
+        result = _extract(source, turn)
     result.seconds = time.monotonic() - started
     return result
 
 
-def _extract(source: Source) -> ExtractResult:
+def _extract(source: Source, turn: warehouse.Turn) -> ExtractResult:
     run = Run(source)
     run.clear()
-    pipeline = warehouse.pipeline(source.name)
-    if pipeline.has_pending_data:
-        pipeline.run()
+    if turn.was_cut_short:
+        warehouse.finish(source.name)
+        turn.end()
     load_ids: list[str] = []
     try:
         if run.is_needed:
+            turn.begin()
             if settings().warehouse.exists():
                 with warehouse.connect(read_only=False) as connection:
                     warehouse.sweep(connection, source.name, run.known[0])
-            load_ids = list(pipeline.run(dlt_source(source, run)).loads_ids)
+            load_ids = list(warehouse.pipeline(source.name).run(dlt_source(source, run)).loads_ids)
+            turn.end()
         return _result(run, load_ids)
     finally:
         run.clear()

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import dlt
 import duckdb
@@ -86,6 +86,13 @@ def pipeline(source: str) -> dlt.Pipeline:
     )
 
 
+def finish(source: str) -> None:
+    """Load what a killed run had packed up but not loaded."""
+    unfinished = pipeline(source)
+    if unfinished.has_pending_data:
+        unfinished.run()
+
+
 @contextmanager
 def connect(read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
     """The warehouse. Raises `ExtractError` naming the process that holds it."""
@@ -114,17 +121,36 @@ def held(path: Path, error: Exception) -> ExtractError:
     )
 
 
+class Turn:
+    """The right to load a source, and a note on disk that outlives a killed process: a load has begun, not ended."""
+
+    def __init__(self, lock: TextIO) -> None:
+        self._lock = lock
+
+    @property
+    def was_cut_short(self) -> bool:
+        self._lock.seek(0)
+        return bool(self._lock.read())
+
+    def begin(self) -> None:
+        self._lock.write("loading")
+        self._lock.flush()
+
+    def end(self) -> None:
+        self._lock.truncate(0)
+
+
 @contextmanager
-def alone(source: str) -> Iterator[None]:
+def alone(source: str) -> Iterator[Turn]:
     """Let no second extraction of the same source run at the same time: both would load the same new files."""
     folder = settings().dlt
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{source}.lock").open("a") as lock:
+    with (folder / f"{source}.lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ExtractError(f"another extraction of {source} is running: wait until it has finished") from error
-        yield
+        yield Turn(lock)
 
 
 def table_columns(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, set[str]]:
