@@ -39,8 +39,9 @@ identity_graph as (
             else 0.7
         end as confidence
     from records
-    inner join components on records.node_id = components.node_id
-    inner join records as oldest on components.component_id = oldest.node_id
+    left join components on records.node_id = components.node_id
+    -- who shares nothing with anyone is a person of one record
+    inner join records as oldest on coalesce(components.component_id, records.node_id) = oldest.node_id
     left join best_evidence
         on records.source = best_evidence.source and records.record_id = best_evidence.record_id
 )
