@@ -16,15 +16,15 @@
     lower(regexp_replace(regexp_replace(trim({{ value }}), '([a-z0-9])([A-Z])', '$1_$2'), '[^A-Za-z0-9]+', '_'))
 {%- endmacro %}
 
-{#- A whole row of `relation` (an alias in the from clause) as text, to break ties the same way every time. -#}
-{% macro row_as_text(relation) -%}
-    {{ adapter.dispatch('row_as_text', 'kinship')(relation) }}
+{#- A hash of a whole row of `relation` (an alias in the from clause), to break ties the same way every time. -#}
+{% macro row_hash(relation) -%}
+    {{ adapter.dispatch('row_hash', 'kinship')(relation) }}
 {%- endmacro %}
 
-{% macro duckdb__row_as_text(relation) -%}
-    cast(to_json({{ relation }}) as varchar)
+{% macro duckdb__row_hash(relation) -%}
+    hash({{ relation }})
 {%- endmacro %}
 
-{% macro spark__row_as_text(relation) -%}
-    to_json(struct({{ relation }}.*))
+{% macro spark__row_hash(relation) -%}
+    xxhash64(struct({{ relation }}.*))
 {%- endmacro %}
