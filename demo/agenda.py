@@ -6,8 +6,11 @@ from typing import Any
 
 
 class Agenda:
-    """A queue of actions by moment. Chance is drawn only when an action runs, so that a life that is cut off at an earlier
-    day is the exact beginning of the same life cut off later."""
+    """A queue of actions by moment.
+
+    Chance is drawn only when an action runs, so that a life that is cut off at an earlier day is the exact beginning of
+    the same life cut off later.
+    """
 
     def __init__(self) -> None:
         self._queue: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []

@@ -10,7 +10,7 @@ _CATEGORIES: dict[str, tuple[float, str]] = {
     "Mugs": (11.0, "Polka Dot Mug;Enamel Mug;Porridge Bowl and Mug;Travel Mug;Hand-Painted Mug;Espresso Cup Pair"),
     "Kitchen": (
         14.0,
-        "Retro Spot Cake Tin;Recipe Box;Bamboo Tray;Jam Jar Set;Measuring Spoons;Gingham Apron;Tea Towel Trio;Butter Dish",
+        "Spotty Cake Tin;Recipe Box;Bamboo Tray;Jam Jar Set;Measuring Spoons;Gingham Apron;Tea Towel Trio;Butter Dish",
     ),
     "Lighting": (24.0, "T-Light Holder;Fairy Light String;Glass Lantern;Moroccan Lamp;Star Lamp;Paper Lantern"),
     "Bags": (18.0, "Jumbo Red Bag;Lunch Bag;Shopper Woodland;Canvas Tote;Picnic Bag;Weekend Bag"),
@@ -41,7 +41,7 @@ class Product:
 
 
 def _build() -> tuple[Product, ...]:
-    products = []
+    products: list[Product] = []
     for category, (base, names) in _CATEGORIES.items():
         for place, name in enumerate(names.split(";")):
             for shade, colour in enumerate(_COLOURS[: 2 if place % 3 else 1]):

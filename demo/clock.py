@@ -25,6 +25,12 @@ def date_text(day: int) -> str:
     return to_date(day).isoformat()
 
 
+@cache
+def week_text(day: int) -> str:
+    """`2026_w27`, the ISO week."""
+    return to_date(day).strftime("%G_w%V")
+
+
 def iso(moment: int) -> str:
     """`2026-06-30T12:00:00Z`."""
     return f"{date_text(moment // DAY)}T{_TIMES[moment % DAY]}Z"

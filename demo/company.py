@@ -2,8 +2,8 @@
 
     simulate(people=2000, days=180, seed=1, out=Path("data/sources"))
 
-Every life is a function of the seed and a number, told in order of time. So the same seed gives the same bytes, and a company that is
-extended to a later day gets the files that a longer run would have written for the new days.
+Every life is a function of the seed and a number, told in order of time. So the same seed gives the same bytes, and a
+company that is extended to a later day gets the files that a longer run would have written for the new days.
 """
 
 import json
@@ -62,9 +62,11 @@ def simulate(
 ) -> Summary:
     """Write the company's files below `out`, and who is whom below `truth` (default: the folder `truth` beside `out`).
 
-    A new company has `days` days of history that end on `until` (default 2026-06-30). For a company that is there already, `until`
-    adds the days that are missing: only new files are written. `progress` is called with (steps done, all steps).
-    Raises ValueError when a number makes no sense, when `until` lies in the future, or when `out` holds another company.
+    A new company has `days` days of history that end on `until` (default 2026-06-30). For a company that is there
+    already, `until` adds the days that are missing: only new files are written. `progress` is called with (steps done,
+    all steps).
+    Raises ValueError when a number makes no sense, when `until` lies in the future, when the truth would lie among the
+    sources, or when `out` holds another company.
     """
     out = out.resolve()
     truth = truth.resolve() if truth else out.parent / "truth"
@@ -81,7 +83,8 @@ def simulate(
     written = date.fromisoformat(state.until) if state and state.until else None
     if written and end < written:
         raise ValueError(f"the company in {out} already goes to {written}; until must be that day or later, got {end}")
-    first = written + timedelta(days=1) if written and end > written else start
+    holds_files = out.exists() and any(out.iterdir())
+    first = written + timedelta(days=1) if written and end > written and holds_files else start
     out.mkdir(parents=True, exist_ok=True)
     truth.mkdir(parents=True, exist_ok=True)
     _write_state(truth, _State(people, days, seed, start.isoformat(), written.isoformat() if written else None))
@@ -142,8 +145,9 @@ def _read_state(truth: Path, out: Path, people: int, days: int, seed: int) -> _S
     state = _State(**json.loads(path.read_text(encoding="utf-8")))
     if (state.people, state.days, state.seed) != (people, days, seed):
         raise ValueError(
-            f"{out} holds a company of people={state.people} days={state.days} seed={state.seed}, asked for people={people} days={days} "
-            f"seed={seed}; give the same numbers to extend it, or choose another folder"
+            f"{out} holds a company of people={state.people} days={state.days} seed={state.seed}, "
+            f"asked for people={people} days={days} seed={seed}; "
+            "give the same numbers to extend it, or choose another folder"
         )
     return state
 

@@ -1,4 +1,4 @@
-"""How people and clerks write things down: typing mistakes, nicknames, notations, and what they put when they will not say."""
+"""How people and clerks write things down: mistakes, nicknames, notations, and what they put when they will not say."""
 
 from random import Random
 
@@ -61,7 +61,10 @@ def phone_as_typed(locale: Locale, number: str, chance: Random) -> str:
 
 
 def given_as_written(person: Person, chance: Random, *, formal: float = 0.75, native: float = 0.5) -> str:
-    """The given name in one of its spellings. `formal` and `native` are the shares of full names and of the person's own script."""
+    """The given name in one of its spellings.
+
+    `formal` is the share of full names, `native` the share of the person's own script.
+    """
     name = person.given
     if chance.random() > formal:
         return person.nickname

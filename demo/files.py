@@ -2,11 +2,10 @@
 
 import gzip
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import groupby
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -50,7 +49,8 @@ _PARQUET = {
             [
                 (name, pa.string())
                 for name in (
-                    "email", "full_name", "job_title", "seniority", "company_domain", "age_band", "income_band", "country_code", "updated_at"
+                    "email", "full_name", "job_title", "seniority", "company_domain",
+                    "age_band", "income_band", "country_code", "updated_at",
                 )
             ]
         ),
@@ -82,7 +82,7 @@ class Files:
         self.bytes = 0
         self.files = 0
 
-    def write_all(self, spool: Spool, done: Any) -> None:
+    def write_all(self, spool: Spool, done: Callable[[], None]) -> None:
         """Write everything; calls `done()` after each file."""
         for table, days in spool.tables().items():
             if table == "erp/invoices":
@@ -148,7 +148,7 @@ class Files:
         goes_on = first > self._world.start and date_text(first)[:7] == month and not date_text(first).endswith("-01")
         return self._out / source / f"{prefix}{month}{f'_from_{date_text(first)[8:]}' if goes_on else ''}.csv"
 
-    def _months(self, table: str, days: list[int], spool: Spool, done: Any) -> None:
+    def _months(self, table: str, days: list[int], spool: Spool, done: Callable[[], None]) -> None:
         for _, group in groupby(days, key=lambda day: date_text(day)[:7]):
             month = list(group)
             lines = [erp.HEADER]
@@ -226,8 +226,10 @@ def _break_json(table: str, line: str, chance: Random) -> str:
 
 
 def _break_csv(line: str, chance: Random) -> str:
-    """A copy of `line` with a field too few, one too many, without its key, or with nonsense for a date (till: the fifth field,
-    advertising: the first)."""
+    """A copy of `line` with fields too few, one too many, without its key, or with nonsense for a date.
+
+    Key and date are the first and the fifth field of the till, the third and the first of advertising.
+    """
     fields = line.rstrip("\n").split(",")
     kind = chance.randrange(4)
     if kind == 0:

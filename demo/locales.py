@@ -1,3 +1,4 @@
+# ruff: noqa: E501, SIM905 (lists of names read better unwrapped)
 """Names, addresses and phone numbers by country, each name with the other spellings under which its owner turns up."""
 
 from dataclasses import dataclass

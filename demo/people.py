@@ -44,10 +44,28 @@ _INDUSTRIES = (
 _COMPANY_KINDS = {
     "en": "Ltd", "bg": "ООД", "de": "GmbH", "fr": "SARL", "es": "S.L.", "pl": "Sp. z o.o.", "th": "Co., Ltd.",
 }  # fmt: skip
-_COMPANY_WORDS = (
-    "North Harbour", "Blue Lantern", "Oak & Ivy", "Silver Fern", "Red Kite", "Golden Thread", "Paper Moon", "Stone Bridge", "Green Valley",
-    "Morning Star", "White Swan", "Copper Kettle", "Wild Rose", "Old Mill", "Bright Side", "Little Garden", "Amber Coast", "Quiet Hill",
-)  # fmt: skip
+_COMPANY_WORDS = tuple(
+    [
+        "North Harbour",
+        "Blue Lantern",
+        "Oak & Ivy",
+        "Silver Fern",
+        "Red Kite",
+        "Golden Thread",
+        "Paper Moon",
+        "Stone Bridge",
+        "Green Valley",
+        "Morning Star",
+        "White Swan",
+        "Copper Kettle",
+        "Wild Rose",
+        "Old Mill",
+        "Bright Side",
+        "Little Garden",
+        "Amber Coast",
+        "Quiet Hill",
+    ]
+)
 
 
 @dataclass(slots=True)
@@ -117,7 +135,7 @@ class Unit:
 
 
 def units(people: int, seed: int) -> Iterator[Unit]:
-    """All households and companies of a company of `people` people, in order; the last one may be smaller than drawn."""
+    """All households and companies of a company of `people` people, in order. The last may be smaller than drawn."""
     first = 0
     index = 0
     sizes, weights = zip(*_SIZES, strict=True)
@@ -223,27 +241,33 @@ def personal_email(given: Name, family: Name, index: int, chance: Random, *, sec
     nick = _local_part(given.others[0]) if given.others else ""
     tag = f"{index}x" if second else f"{index}"
     local = chance.choice(
-        (f"{first}.{last}{tag}", f"{first}.{last}{tag}", f"{first[:1]}{last}{tag}", f"{last}.{first}{tag}", f"{nick or first}_{last}{tag}",
-         f"{nick or first}{tag}")
+        (f"{first}.{last}{tag}", f"{first}.{last}{tag}", f"{first[:1]}{last}{tag}", f"{last}.{first}{tag}",
+         f"{nick or first}_{last}{tag}", f"{nick or first}{tag}")
     )  # fmt: skip
     return f"{local}@{chance.choices(MAIL_DOMAINS, DOMAIN_WEIGHTS)[0]}"
 
 
 def _digits(number: int, width: int = 7) -> str:
-    """A well-mixed number of `width` digits, a different one for each `number`: multiplication by a unit modulo 10^width."""
+    """`width` well-mixed digits, others for each `number`: multiplication by a unit modulo 10^width."""
     modulus = 10**width
     return f"{(number * 7_368_787 + 1_234_567) % modulus:0{width}d}"
 
 
 def mobile_number(index: int, locale: Locale, seed: int) -> str:
-    """A possible mobile number of the country, without the trunk zero. Nobody else has it, unless it was recycled: about one person
-    in a hundred has got a number that somebody else gave up."""
+    """A possible mobile number of the country, without the trunk zero.
+
+    Nobody else has it, unless it was recycled: about one person in a hundred has a number that somebody else gave up.
+    """
     donor = recycled_from(index, seed)
-    number = index if donor is None else donor
+    return own_number(index if donor is None else donor, locale)
+
+
+def own_number(number: int, locale: Locale) -> str:
+    """A mobile number that only `number` has."""
     return locale.mobile[number % len(locale.mobile)] + _digits(number)
 
 
 def recycled_from(index: int, seed: int) -> int | None:
-    """The person whose old mobile number this person has now."""
+    """The person whose old mobile number this person has now, if both live in the same country (one in six does)."""
     mixed = (index * 2_654_435_761 + seed * 40_503) % 1_000_003
-    return index - 7 if mixed % 97 == 0 and index >= 7 else None
+    return index - 7 if mixed % 16 == 0 and index >= 7 else None

@@ -18,7 +18,7 @@ LIMIT = 96 * 1024 * 1024
 class Spool:
     """Takes lines in any order for the days `first` to `last` (inclusive) and forgets those of other days.
 
-    What is older than the company's first day `start` belongs into that day's files, as a system's first export would have it.
+    What is older than the company's first day `start` belongs into that day's files: a first export has it all.
     """
 
     def __init__(self, beside: Path, start: int, first: int, last: int) -> None:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (sentences read better unwrapped)
 """What people write to support: by topic and language, put together from a greeting, the matter, an urging and a close.
 
 `{order}` and `{product}` are filled in. `{name}` stands in the close, where people sign.

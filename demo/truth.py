@@ -62,7 +62,7 @@ class _Table:
 
 
 class Truth:
-    """Collects the records of one unit at a time. `last` is the last day whose files exist: what arrives later is not known yet."""
+    """Collects the records of one unit at a time. What arrives after `last`, the last day, is not known yet."""
 
     def __init__(self, folder: Path, last: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -72,12 +72,16 @@ class Truth:
         self._seen: dict[tuple[str, str], list[Person]] = {}
 
     def see(self, source: str, record_id: str, person: Person, day: int) -> None:
-        """`record_id` of `source` stands for `person`; it turns up in the files of `day` first. Several people: it is shared."""
+        """`record_id` of `source` stands for `person` and is in the files of `day`. Several people: it is shared."""
         if day > self._last:
             return
         owners = self._seen.setdefault((source, record_id), [])
         if person not in owners:
             owners.append(person)
+
+    def see_agent(self, source: str, record_id: str, agent_id: str) -> None:
+        """A record of somebody who works here, not of a customer."""
+        self._records.add((source, record_id, agent_id, False, ""))
 
     def finish(self, unit: Unit) -> None:
         """Write what was seen of the unit, its people included."""

@@ -10,6 +10,8 @@ from demo.people import Person
 from demo.spool import Spool
 from demo.truth import Truth
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 
 @dataclass(slots=True)
 class World:
@@ -45,4 +47,4 @@ class World:
 
 
 def to_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(value)

@@ -3,6 +3,7 @@
 from demo.behaviour.life import Known, Life
 from demo.clock import DAY, HOUR
 from demo.dirt import PLACEHOLDER_EMAILS, PLACEHOLDER_NAMES, PLACEHOLDER_PHONES, names_as_written, phone_as_typed, typo
+from demo.people import Company
 from demo.sources import enrichment, vtiger
 from demo.sources.vtiger import Contact, Deal, Lead
 
@@ -14,7 +15,8 @@ def meet(moment: int, life: Life, known: Known) -> None:
     """How someone gets into the CRM, if at all: as the buyer of a company, at the counter with a card, or as a lead."""
     person, kind = known.person, known.person.kind
     if kind == "business":
-        _first_of_company(moment, life, known)
+        if life.unit.company:
+            _first_of_company(moment, life, known, life.unit.company)
         _enter_contact(moment, life, known, "Trade Show")
         life.agenda.at(life.later(max(moment, life.world.opening), 25), _open_deal, life, known)
         return
@@ -24,9 +26,7 @@ def meet(moment: int, life: Life, known: Known) -> None:
         _enter_lead(moment + life.chance.randrange(5 * DAY), life, known)
 
 
-def _first_of_company(moment: int, life: Life, known: Known) -> None:
-    company = life.unit.company
-    assert company is not None
+def _first_of_company(moment: int, life: Life, known: Known, company: Company) -> None:
     if all(other.contact is None for other in life.members):
         vtiger.write_account(life.world, moment, moment, company, known.person)
         if life.sometimes(0.7):
@@ -67,11 +67,11 @@ def _contact(moment: int, life: Life, known: Known, number: int, source: str) ->
         has_address=chance.random() < 0.7,
     )
     roll = chance.random()
-    if roll < person.opt_in * 0.8:
-        contact.consent, contact.consent_at = "yes", moment
-    elif roll < 0.8:
-        contact.consent, contact.consent_at = "no", moment
-        contact.email_opt_out = chance.random() < 0.9
+    if roll < 0.75:
+        # what the customer says at the counter is mostly what they said online
+        says_yes = known.wants_mail if roll < 0.7 else not known.wants_mail
+        contact.consent, contact.consent_at = "yes" if says_yes else "no", moment
+        contact.email_opt_out = not says_yes and chance.random() < 0.9
     contact.do_not_call = chance.random() < 0.07
     return contact
 
@@ -85,16 +85,14 @@ def _enter_contact(moment: int, life: Life, known: Known, source: str) -> None:
         again = life.later(max(moment, life.world.opening - 30 * DAY), 30)
         life.agenda.at(again, _enter_twin, life, known)
     if life.sometimes(0.1):
-        life.agenda.at(life.later(max(moment, life.world.opening), 40), _correct, life, known)
+        life.agenda.at(life.later(max(moment, life.world.opening), 40), _correct, life, known, contact)
 
 
 def _enter_twin(moment: int, life: Life, known: Known) -> None:
     vtiger.write_contact(life.world, moment, _contact(moment, life, known, 1, life.one_of(_SOURCES)))
 
 
-def _correct(moment: int, life: Life, known: Known) -> None:
-    contact = known.contact
-    assert contact is not None
+def _correct(moment: int, life: Life, known: Known, contact: Contact) -> None:
     contact.mobile = life.phone(known)
     contact.has_address = True
     if life.sometimes(0.2) and contact.consent == "yes":
@@ -125,14 +123,11 @@ def _lead(moment: int, life: Life, known: Known) -> None:
         moment,
         email_opt_out=chance.random() < 0.1,
     )
-    known.lead = lead
     vtiger.write_lead(life.world, moment, lead)
-    life.agenda.at(life.later(max(moment, life.world.opening), 12), _work_lead, life, known)
+    life.agenda.at(life.later(max(moment, life.world.opening), 12), _work_lead, life, known, lead)
 
 
-def _work_lead(moment: int, life: Life, known: Known) -> None:
-    lead = known.lead
-    assert lead is not None
+def _work_lead(moment: int, life: Life, known: Known, lead: Lead) -> None:
     if life.sometimes(0.3) and known.contact is None:
         lead.status, lead.converted = "Hot", True
         _enter_contact(moment, life, known, lead.lead_source)
@@ -141,9 +136,7 @@ def _work_lead(moment: int, life: Life, known: Known) -> None:
     vtiger.write_lead(life.world, moment, lead)
 
 
-def _call(moment: int, life: Life, known: Known, subject: str) -> None:
-    contact = known.contact
-    assert contact is not None
+def _call(moment: int, life: Life, known: Known, contact: Contact, subject: str) -> None:
     known.calls += 1
     kind = "Call" if life.sometimes(0.8) else "Meeting"
     status = "Held" if life.sometimes(0.85) else "Not Held"
@@ -166,7 +159,7 @@ def _open_deal(moment: int, life: Life, known: Known) -> None:
         moment,
     )
     vtiger.write_deal(life.world, moment, deal)
-    life.agenda.at(moment + chance.randrange(2 * HOUR, 4 * DAY), _call, life, known, "First call")
+    life.agenda.at(moment + chance.randrange(2 * HOUR, 4 * DAY), _call, life, known, contact, "First call")
     life.agenda.at(life.later(moment, 8), _move_deal, life, known, deal, 1)
 
 
@@ -179,5 +172,7 @@ def _move_deal(moment: int, life: Life, known: Known, deal: Deal, stage: int) ->
         return
     deal.stage, deal.probability = vtiger.STAGES[stage]
     vtiger.write_deal(life.world, moment, deal)
-    life.agenda.at(moment + life.chance.randrange(HOUR, 3 * DAY), _call, life, known, f"Follow up: {deal.stage}")
+    life.agenda.at(
+        moment + life.chance.randrange(HOUR, 3 * DAY), _call, life, known, deal.contact, f"Follow up: {deal.stage}"
+    )
     life.agenda.at(life.later(moment, 9), _move_deal, life, known, deal, stage + 1)

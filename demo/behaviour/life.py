@@ -11,7 +11,7 @@ from demo.people import Person, Unit
 from demo.sources.klaviyo import Profile
 from demo.sources.segment import Device, new_device
 from demo.sources.shopify import Account
-from demo.sources.vtiger import Contact, Lead
+from demo.sources.vtiger import Contact
 from demo.sources.zendesk import Requester
 from demo.world import World
 
@@ -28,13 +28,14 @@ class Known:
     mobile: str
     lapses: int
     """When a lapsing customer stops coming."""
+    wants_mail: bool
+    """What they say when asked for consent; what the systems note may differ."""
     devices: list[Device] = field(default_factory=list)
     account: Account | None = None
     accounts: int = 0
     profile: Profile | None = None
     requester: Requester | None = None
     contact: Contact | None = None
-    lead: Lead | None = None
     orders: int = 0
     checkouts: int = 0
     invoices: int = 0
@@ -55,6 +56,7 @@ class Life:
         self.agenda = Agenda()
         self.profiles: dict[str, Profile] = {}
         self.profile_events: dict[str, int] = {}
+        self.enrolled: set[tuple[str, str]] = set()
         self.account_emails: set[str] = set()
         self.enriched: set[str] = set()
         self.tablet: Device | None = None
@@ -72,7 +74,8 @@ class Life:
             and self.chance.random() < 0.5
         ):
             email = self.unit.shared_mailbox
-        return Known(person, email, person.mobile, lapses, favourite=self.chance.randrange(1 << 16))
+        wants_mail = self.chance.random() < person.opt_in
+        return Known(person, email, person.mobile, lapses, wants_mail, favourite=self.chance.randrange(1 << 16))
 
     def arrival(self, known: Known) -> int:
         """The moment at which someone first hears of the company."""

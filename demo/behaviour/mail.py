@@ -1,7 +1,7 @@
 """The newsletter, reminders and text messages: who gets them and what they do with them."""
 
 from demo.behaviour.life import Known, Life
-from demo.clock import DAY, HOUR, MINUTE, to_date
+from demo.clock import DAY, HOUR, MINUTE, to_date, week_text
 from demo.dirt import given_as_written, names_as_written
 from demo.sources import klaviyo
 from demo.sources.klaviyo import Profile
@@ -10,9 +10,17 @@ from demo.sources.vtiger import write_contact
 from demo.world import to_json
 
 _SUBJECTS = (
-    "Little things for big days", "New in: the summer table", "For the ones you love", "Candles, candles, candles", "Ends tonight: 15% off",
-    "What our makers made this week", "A gift in ten minutes", "Back in stock", "Your garden called", "Tea for two?",
-)  # fmt: skip
+    "Little things for big days",
+    "New in: the summer table",
+    "For the ones you love",
+    "Candles, candles, candles",
+    "Ends tonight: 15% off",
+    "What our makers made this week",
+    "A gift in ten minutes",
+    "Back in stock",
+    "Your garden called",
+    "Tea for two?",
+)
 _TUESDAY_EIGHT = 5 * DAY + 8 * HOUR  # 1970-01-06 was a Tuesday
 _WEEK = 7 * DAY
 
@@ -74,13 +82,18 @@ def follow_account(moment: int, life: Life, known: Known) -> None:
         profile.consent, profile.consent_at = "SUBSCRIBED", moment
     if account.sms_consent == "subscribed":
         profile.sms_consent, profile.sms_consent_at = "SUBSCRIBED", moment
-        life.agenda.at(_next_text(max(moment, life.world.opening)), _text, life, known, profile)
+        if ("sms", profile.profile_id) not in life.enrolled:
+            life.enrolled.add(("sms", profile.profile_id))
+            life.agenda.at(_next_text(max(moment, life.world.opening)), _text, life, known, profile)
     klaviyo.write_profile(life.world, moment + 40, profile)
     if starts:
         _plan_newsletter(moment, life, known, profile)
 
 
 def _plan_newsletter(moment: int, life: Life, known: Known, profile: Profile) -> None:
+    if ("email", profile.profile_id) in life.enrolled:
+        return
+    life.enrolled.add(("email", profile.profile_id))
     since = max(moment, life.world.opening)
     first = since + (_TUESDAY_EIGHT - since) % _WEEK + life.chance.randrange(20 * MINUTE)
     life.agenda.at(first, _newsletter, life, known, profile)
@@ -93,15 +106,17 @@ def _event(moment: int, life: Life, profile: Profile, metric: str, campaign: str
 
 def _newsletter(moment: int, life: Life, known: Known, profile: Profile) -> None:
     if profile.consent != "SUBSCRIBED":
+        life.enrolled.remove(("email", profile.profile_id))
         return
     chance = life.chance
     week = moment // _WEEK
-    name = f"newsletter_{to_date(moment // DAY).strftime('%G_w%V')}"
+    name = f"newsletter_{week_text(moment // DAY)}"
     campaign = f'"campaign_name":"{name}","subject":"{_SUBJECTS[week % len(_SUBJECTS)]}"'
     # one address in sixty never worked
     if profile.profile_id[-1] == "0" and profile.profile_id[-2] in "0123":
         _event(moment + 9, life, profile, "Bounced Email", campaign)
         if chance.random() < 0.5:
+            # the tool gives the address up; it stays enrolled, so that nobody enrols it again
             return
     else:
         _event(moment, life, profile, "Received Email", campaign)

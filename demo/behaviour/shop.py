@@ -7,7 +7,7 @@ from demo.behaviour.life import Known, Life
 from demo.catalogue import POPULARITY, PRODUCTS
 from demo.clock import DAY, HOUR
 from demo.dirt import PLACEHOLDER_EMAILS, PLACEHOLDER_PHONES, names_as_written
-from demo.people import mobile_number
+from demo.people import own_number
 from demo.sources import enrichment, klaviyo
 from demo.sources.shopify import Account, Item, Order, currency_of, write_customer, write_order
 
@@ -16,7 +16,7 @@ _CODES = (("WELCOME10", 0.10), ("SPRING15", 0.15), ("FRIENDS20", 0.20))
 
 
 def sign_up(moment: int, life: Life, known: Known) -> None:
-    """An account in the shop. The shop refuses a second one with the same e-mail address: then another address is given."""
+    """An account in the shop. The shop refuses a second one with the same e-mail address; then another one is given."""
     chance, person = life.chance, known.person
     email = known.email if known.email not in life.account_emails else person.email
     if email in life.account_emails:
@@ -24,7 +24,8 @@ def sign_up(moment: int, life: Life, known: Known) -> None:
     if email in life.account_emails:
         return
     life.account_emails.add(email)
-    known.email = email
+    if known.email != life.unit.shared_mailbox:
+        known.email = email
     first, last = names_as_written(person, chance, formal=0.85)
     known.accounts += 1
     typed = email.lower() if chance.random() < 0.9 else life.typed_email(known).strip()
@@ -42,15 +43,23 @@ def sign_up(moment: int, life: Life, known: Known) -> None:
     if chance.random() < 0.02:
         account.phone = chance.choice(PLACEHOLDER_PHONES)
     known.account = account
-    if chance.random() < person.opt_in * 0.9:
+    if known.wants_mail == (chance.random() < 0.95):
         account.email_consent, account.email_consent_at = "subscribed", moment
-    if account.phone and chance.random() < person.opt_in * 0.5:
+    if account.phone and known.wants_mail and chance.random() < 0.45:
         account.sms_consent, account.sms_consent_at = "subscribed", moment
     write_customer(life.world, moment, account)
     mail.follow_account(moment, life, known)
     if life.sometimes(0.45) and email not in life.enriched:
         life.enriched.add(email)
         enrichment.write_person(life.world, moment, person, email, chance, life.unit.company)
+
+
+def sign_up_again(moment: int, life: Life, known: Known) -> None:
+    """Someone has forgotten that they have an account, and makes another with another address."""
+    if known.account is None or known.person.second_email in life.account_emails:
+        return
+    known.email = known.person.second_email
+    sign_up(moment, life, known)
 
 
 def place_order(
@@ -197,7 +206,7 @@ def change_email(moment: int, life: Life, known: Known) -> None:
 def change_phone(moment: int, life: Life, known: Known) -> None:
     """A new number; the old one goes back to the operator and on to somebody else."""
     # beyond every index in use, so that it is nobody else's
-    known.mobile = mobile_number(known.person.index + 4_999_998, known.person.locale, -1)
+    known.mobile = own_number(known.person.index + 5_000_000, known.person.locale)
     if known.account and known.account.phone:
         known.account.phone = life.phone(known)
         write_customer(life.world, moment, known.account)

@@ -27,6 +27,8 @@ def _arrive(moment: int, life: Life, known: Known) -> None:
     web.plan_visit(max(moment, opening), life, known)
     if person.kind != "visitor" and life.sometimes(0.035):
         life.agenda.at(life.later(max(moment, opening), 50), shop.change_email, life, known)
+    if person.kind in ("shopper", "loyal", "business") and life.sometimes(0.05):
+        life.agenda.at(life.later(max(moment, opening), 50), shop.sign_up_again, life, known)
     if recycled_from(person.index + 7, life.world.seed) is not None:
         life.agenda.at(life.later(max(moment, opening), 25), shop.change_phone, life, known)
     if life.sometimes(0.02):
@@ -34,7 +36,7 @@ def _arrive(moment: int, life: Life, known: Known) -> None:
 
 
 def _remember(moment: int, life: Life, known: Known) -> None:
-    """What the shop knows of someone who was a customer before the first day: an account, old orders, a subscription."""
+    """What the shop knows of someone from before the first day: an account, old orders, a subscription."""
     kind = known.person.kind
     opening = life.world.opening
     if kind in ("shopper", "loyal", "lapsing", "business") and life.sometimes(0.75):

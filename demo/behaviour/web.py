@@ -8,7 +8,7 @@ from demo.catalogue import POPULARITY, PRODUCTS, Product
 from demo.clock import DAY, HOUR, MINUTE
 from demo.sources.ads import CAMPAIGNS
 from demo.sources.segment import Device, Visit, new_device
-from demo.sources.shopify import Checkout, Item, cents, currency_of, money, write_checkout
+from demo.sources.shopify import Account, Checkout, Item, cents, currency_of, money, write_checkout
 from demo.world import to_json
 
 _CUMULATIVE = tuple(accumulate(POPULARITY))
@@ -145,12 +145,11 @@ def visit(moment: int, life: Life, known: Known, mail_campaign: str = "") -> Non
 def _product_members(product: Product, currency: str, quantity: int = 0) -> str:
     amount = f',"quantity":{quantity}' if quantity else ""
     price = money(cents(product, currency))
-    return f'"product_id":"{product.product_id}","name":{_TITLES[product.sku]},"price":{price}{amount},"currency":"{currency}"'
+    name = _TITLES[product.sku]
+    return f'"product_id":"{product.product_id}","name":{name},"price":{price}{amount},"currency":"{currency}"'
 
 
-def _traits(known: Known) -> dict[str, str]:
-    account = known.account
-    assert account is not None
+def _traits(account: Account) -> dict[str, str]:
     traits = {"email": account.email, "first_name": account.first_name, "last_name": account.last_name}
     if account.phone:
         traits["phone"] = account.phone
@@ -175,24 +174,20 @@ def _log_in(session: Visit, life: Life, known: Known) -> None:
         session.wait(20)
         device.user_id = account.customer_id
         session.track("Logged In", "/account/login")
-        session.identify(_traits(known))
-        _see_user(session, life, known)
-
-
-def _see_user(session: Visit, life: Life, known: Known) -> None:
-    if known.account:
-        life.world.see("segment", f"user:{known.account.customer_id}", known.person, session.arrival)
+        session.identify(_traits(account))
+        life.world.see("segment", f"user:{account.customer_id}", known.person, session.arrival)
 
 
 def _sign_up(session: Visit, life: Life, known: Known) -> None:
     session.wait(60)
     shop.sign_up(session.moment, life, known)
-    if known.account is None:
+    account = known.account
+    if account is None:
         return
-    session.device.user_id = known.account.customer_id
+    session.device.user_id = account.customer_id
     session.track("Signed Up", "/account/register")
-    session.identify(_traits(known))
-    _see_user(session, life, known)
+    session.identify(_traits(account))
+    life.world.see("segment", f"user:{account.customer_id}", known.person, session.arrival)
 
 
 def _newsletter(session: Visit, life: Life, known: Known) -> None:
@@ -207,7 +202,7 @@ def _newsletter(session: Visit, life: Life, known: Known) -> None:
 
 
 def _cart(session: Visit, life: Life, known: Known, seen: list[Product]) -> None:
-    chance, world, person = life.chance, life.world, known.person
+    chance, person = life.chance, known.person
     currency = currency_of(person, session.moment)
     cart_token = f"{chance.getrandbits(96):024x}"
     wanted = min(1 + int(chance.expovariate(0.7 / person.generosity)), 12)

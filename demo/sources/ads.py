@@ -1,4 +1,4 @@
-"""What attention cost: a row for each campaign and day. The campaigns' names are those in the links that bring visitors."""
+"""What attention cost: a row for each campaign and day. The names are those in the links that bring visitors."""
 
 from demo.clock import date_text
 from demo.world import World

@@ -20,8 +20,9 @@ def write_invoice(
     at = spaced(moment)
     for product, quantity in lines:
         description = product.title.upper()
+        price = price_in(product, "GBP")
         world.spool.add(
             "erp/invoices",
             arrival if arrival is not None else moment,
-            f"{invoice},{product.sku},{description},{quantity},{at},{price_in(product, 'GBP'):.2f},{customer},{country}",
+            f"{invoice},{product.sku},{description},{quantity},{at},{price:.2f},{customer},{country}",
         )

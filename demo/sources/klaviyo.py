@@ -93,7 +93,7 @@ def write_profile(world: World, moment: int, profile: Profile) -> None:
 def write_event(
     world: World, moment: int, profile: Profile, metric: str, number: int, campaign: str, url: str = ""
 ) -> None:
-    """`number` tells apart the events of one profile; `campaign` is JSON members with the campaign's name and subject."""
+    """`number` tells the events of one profile apart; `campaign` is JSON members: the campaign's name and subject."""
     link = f',"url":"{url}"' if url else ""
     world.spool.add(
         "klaviyo/events",

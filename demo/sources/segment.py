@@ -1,4 +1,7 @@
-"""Behaviour on web and app in Segment's shape. These are most of all lines, so they are put together from ready pieces of JSON."""
+"""Behaviour on web and app in Segment's shape.
+
+These are most of all lines, so they are put together from ready pieces of JSON.
+"""
 
 from dataclasses import dataclass
 from random import Random
@@ -7,7 +10,7 @@ from demo.clock import iso_ms
 from demo.world import World, to_json
 
 _BROWSERS = (
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_4 like Mac OS X) AppleWebKit/605.1.15 Version/18.4 Mobile/15E148 Safari/604.1",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_4 like Mac OS X) AppleWebKit/605.1.15 Version/18.4 Mobile Safari/604.1",
     "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 Chrome/137.0.0.0 Mobile Safari/537.36",
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/137.0.0.0 Safari/537.36",
     "Mozilla/5.0 (Macintosh; Intel Mac OS X 15_4) AppleWebKit/605.1.15 Version/18.4 Safari/605.1.15",
@@ -39,7 +42,7 @@ def new_uuid(chance: Random) -> str:
 def new_device(moment: int, tag: str, chance: Random, *, is_shared: bool = False, keeps_days: float = 80) -> Device:
     is_app = not is_shared and chance.random() < 0.18
     agent = _TABLET if is_shared else _APP if is_app else chance.choice(_BROWSERS)
-    ip = f"198.51.{chance.randrange(100, 101)}.{chance.randrange(1, 255)}"
+    ip = f"198.51.100.{chance.randrange(1, 255)}"
     fixed = f'"userAgent":"{agent}","ip":"{ip}","locale":"{tag}"'
     if is_app:
         fixed += f',"device":{{"id":"{new_uuid(chance).upper()}","type":"ios"}}'
@@ -102,7 +105,8 @@ class Visit:
         where = (
             ""
             if device.is_app
-            else f'"page":{{"path":"{path}","url":"https://shop.example{path}","referrer":"{self._referrer}","title":"Kinship Gifts"}},'
+            else f'"page":{{"path":"{path}","url":"https://shop.example{path}","referrer":"{self._referrer}",'
+            f'"title":"Kinship Gifts"}},'
         )
         self._world.spool.add(
             "segment/events",

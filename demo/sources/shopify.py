@@ -11,6 +11,10 @@ from demo.world import World, to_json
 # The shop got a new field on this day of the company's history.
 TIER_FROM_DAY = 21
 EURO_IN_BULGARIA = 20_454  # 2026-01-01
+_CENTS = {
+    currency: {product.product_id: round(product.price * rate * 100) for product in PRODUCTS}
+    for currency, rate in RATES.items()
+}
 
 
 @dataclass(slots=True)
@@ -81,7 +85,8 @@ class Order:
 
 
 def cents(product: Product, currency: str) -> int:
-    return round(product.price * RATES[currency] * 100)
+    """The price in hundredths of the currency."""
+    return _CENTS[currency][product.product_id]
 
 
 def money(amount: int) -> str:

@@ -45,6 +45,7 @@ def write_user(world: World, moment: int, user: Requester) -> None:
 
 def write_agents(world: World) -> None:
     for agent_id, name in AGENTS:
+        world.truth.see_agent("zendesk", f"users:{agent_id}", f"a{agent_id % 1000:07d}")
         world.emit(
             "zendesk/users",
             world.opening,
