@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 MAX_QUARANTINED_SHARE = 0.05  # of a table's records
 WARN_QUARANTINED_SHARE = 0.01
+MIN_QUARANTINED = 20  # fewer than this say nothing about a table
 
 
 def tables(connection: duckdb.DuckDBPyConnection, baseline: Baseline) -> "pd.DataFrame":
@@ -32,7 +33,8 @@ def tables(connection: duckdb.DuckDBPyConnection, baseline: Baseline) -> "pd.Dat
     ]
     frame = connection.sql(
         f"""
-        select *, quarantined / greatest(records + quarantined, 1) as quarantined_share
+        select *, case when quarantined < {MIN_QUARANTINED} then 0 else quarantined / (records + quarantined) end
+            as quarantined_share
         from ({" union all ".join(parts)}) order by asset
         """  # noqa: S608
     ).df()

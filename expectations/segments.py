@@ -41,12 +41,16 @@ def segments(connection: duckdb.DuckDBPyConnection, baseline: Baseline) -> "pd.D
         """  # noqa: S608
         for name in segment_names()
     ]
-    frame = connection.sql(
-        f"""
+    frame = (
+        connection.sql(
+            f"""
         select *, case when people.n < {MIN_CUSTOMERS} then 0 else members / people.n end as share_of_customers
         from ({" union all ".join(parts)}), (select count(*) as n from customers.customers) as people order by asset
         """  # noqa: S608
-    ).df().drop(columns="n")
+        )
+        .df()
+        .drop(columns="n")
+    )
     frame["fell"] = [
         not accepts_change()
         and baseline.get(asset, {}).get("members", 0) >= MIN_MEMBERS

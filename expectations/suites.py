@@ -115,9 +115,7 @@ def _evaluate(
     return result
 
 
-def _by_asset(
-    suite: Suite, frame: "pd.DataFrame", outcome: "ExpectationSuiteValidationResult"
-) -> list[CheckResult]:
+def _by_asset(suite: Suite, frame: "pd.DataFrame", outcome: "ExpectationSuiteValidationResult") -> list[CheckResult]:
     """One result per table: what failed there, at the severity of the worst of it."""
     assets = [suite.asset] if suite.asset else list(frame["asset"])
     failed: dict[str, list[str]] = {asset: [] for asset in assets}

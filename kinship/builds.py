@@ -62,9 +62,7 @@ def begin(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
         " (run_id varchar, fingerprint varchar, started_at timestamptz, finished_at timestamptz)"
     )
     connection.execute("delete from operations.builds")
-    connection.execute(
-        "insert into operations.builds values (?, ?, now(), null)", [run_id, fingerprint(connection)]
-    )
+    connection.execute("insert into operations.builds values (?, ?, now(), null)", [run_id, fingerprint(connection)])
 
 
 def finish(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:

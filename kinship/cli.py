@@ -13,6 +13,8 @@ from kinship.errors import KinshipError, StoppedByGuard, WrongUse
 from kinship.settings import ROOT, settings
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from reverse_etl.config import Sync
 
 app = typer.Typer(
@@ -32,6 +34,7 @@ def main() -> None:
     debug = "--debug" in sys.argv
     if debug:
         sys.argv.remove("--debug")
+        os.environ["KINSHIP_DEBUG"] = "1"
     try:
         app()
     except KeyboardInterrupt:
@@ -50,6 +53,8 @@ def _exit_code(error: Exception) -> int | None:
     """The exit code of an error whose message is meant for people; None for any other."""
     if isinstance(error, KinshipError):
         return error.exit_code
+    if type(error).__name__ == "ExtractError":  # known without importing dlt
+        return 1
     from reverse_etl.errors import ConfigurationError, GuardError, SyncError
 
     if not isinstance(error, SyncError):
@@ -82,10 +87,46 @@ def run(
                 f"{settings().sources} holds no source files yet: writing those of a demo company first"
                 f" ({DEMO_PEOPLE:,} people, {DEMO_DAYS} days)"
             )
-            _write_demo(DEMO_PEOPLE, DEMO_DAYS, DEMO_SEED, settings().sources, None, console.file.fileno())
+            _write_demo(DEMO_PEOPLE, DEMO_DAYS, DEMO_SEED, settings().sources, None, console)
         outcome = run_job("pipeline", console, {"kinship/rebuild": "true"} if rebuild else {})
         print_run(console, settings(), outcome)
     raise typer.Exit(outcome.exit_code)
+
+
+@app.command()
+def demo(
+    people: Annotated[int, typer.Option(min=1, help="Customers of the simulated company.")] = DEMO_PEOPLE,
+    days: Annotated[int, typer.Option(min=1, help="Days of history.")] = DEMO_DAYS,
+    seed: Annotated[int, typer.Option(help="The same seed writes the same files.")] = DEMO_SEED,
+    out: Annotated[Path | None, typer.Option(help="Folder of the source files; default KINSHIP_SOURCES.")] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="YYYY-MM-DD", help="Last day; extends a company that is there already.")
+    ] = None,
+) -> None:
+    """Write the source files of a simulated company, as its eight systems would hand them over."""
+    from kinship.tables import console_for
+
+    try:
+        last = date.fromisoformat(until) if until else None
+    except ValueError:
+        raise WrongUse(f"--until must be a day like 2026-06-30, got {until!r}") from None
+    _write_demo(people, days, seed, out or settings().sources, last, console_for())
+
+
+@app.command()
+def extract(
+    sources: Annotated[list[str] | None, typer.Argument(metavar="[SOURCE]...", help="Sources; default all.")] = None,
+) -> None:
+    """Take in what is new in the sources' files, and nothing else."""
+    _prepare_environment()
+    from kinship.tables import print_extracts
+    from orchestration.extract import extract as extract_source
+    from orchestration.extract import sources as known
+
+    unknown = sorted(set(sources or ()) - set(known()))
+    if unknown:
+        raise WrongUse(f"there is no source {unknown[0]!r}; there are {', '.join(known())}")
+    print_extracts([extract_source(name) for name in sources or known()])
 
 
 @app.command()
@@ -156,13 +197,11 @@ def sync(
 @app.command()
 def status() -> None:
     """Show what the warehouse holds, and where each sync stands."""
-    from rich.console import Console
-
     from kinship.summary import print_facts
-    from kinship.tables import print_sync_status
+    from kinship.tables import console_for, print_sync_status
     from reverse_etl.status import sync_status
 
-    print_facts(Console(soft_wrap=True), settings())
+    print_facts(console_for(), settings())
     print_sync_status([sync_status(one, settings()) for one in _syncs(None)])
 
 
@@ -183,6 +222,29 @@ def _prepare_environment() -> None:
     """Give this process and its children one absolute view of where things lie."""
     os.environ.update(settings().environment())
     os.environ.setdefault("DO_NOT_TRACK", "1")
+
+
+def _write_demo(people: int, days: int, seed: int, out: Path, until: date | None, console: "Console") -> None:
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    from demo.company import simulate
+
+    columns = (TextColumn("writing the demo company"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("demo", total=None)
+        try:
+            summary = simulate(
+                people, days, seed, out, until,
+                progress=lambda done, total: progress.update(task, completed=done, total=total),
+            )  # fmt: skip
+        except ValueError as error:
+            raise WrongUse(str(error)) from error
+    rows = sum(summary.rows.values())
+    console.print(
+        f"{rows:,} records of {summary.people:,} people in {summary.files:,} files ({summary.bytes / 1e6:.0f} MB),"
+        f" {summary.start} to {summary.end}, in {out}",
+        highlight=False,
+    )
 
 
 def _has_sources() -> bool:

@@ -52,7 +52,17 @@ def prepare_manifest() -> Path:
     stamp.unlink(missing_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     parse = subprocess.run(
-        [dbt_executable(), "--quiet", "parse", "--project-dir", str(ROOT), "--profiles-dir", str(ROOT)],
+        [
+            dbt_executable(),
+            "--quiet",
+            "parse",
+            "--target",
+            now.target,
+            "--project-dir",
+            str(ROOT),
+            "--profiles-dir",
+            str(ROOT),
+        ],
         env={**os.environ, **now.environment(), "DBT_TARGET_PATH": str(path.parent), "DBT_LOG_PATH": str(path.parent)},
         cwd=ROOT,
         capture_output=True,

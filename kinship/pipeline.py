@@ -14,6 +14,7 @@ from rich.console import Console
 
 from kinship.manifest import prepare_manifest
 from kinship.progress import RunProgress, RunRecord
+from kinship.tables import console_for
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -30,6 +31,7 @@ class Outcome:
     success: bool
     seconds: float
     record: RunRecord
+    unreached: int  # steps that were not run, as something before them failed
 
     @property
     def exit_code(self) -> int:
@@ -68,7 +70,8 @@ def run_job(name: str, console: Console, tags: Mapping[str, str] | None = None) 
                 tags={PID_TAG: str(os.getpid()), HOST_TAG: os.uname().nodename, **(tags or {})},
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             )
-    return Outcome(run_id, result.success, time.monotonic() - started, progress.record)
+    unreached = len(assets) - sum(step.status != "skipped" for step in progress.record.steps.values())
+    return Outcome(run_id, result.success, time.monotonic() - started, progress.record, unreached)
 
 
 def prepare_instance() -> None:
@@ -138,7 +141,7 @@ def own_console() -> Iterator[Console]:
     os.dup2(silence, 2)
     try:
         with os.fdopen(os.dup(copy), "w", encoding="utf-8") as stream:
-            yield Console(file=stream, soft_wrap=True)
+            yield console_for(stream)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -146,5 +149,3 @@ def own_console() -> Iterator[Console]:
         os.dup2(errors, 2)
         for descriptor in (copy, errors, silence):
             os.close(descriptor)
-
-

@@ -1,5 +1,6 @@
 """What a run shows while it runs: one line per step, and live counts where there is a terminal."""
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -127,6 +128,10 @@ def _failure(step: str, entry: "EventLogEntry") -> StepOutcome:
             step, "failed", message=data.user_failure_data.description or "", exit_code=int(code.value) if code else 1
         )
     error = data.error
+    if error is not None and error.cls_name == "DagsterAssetCheckFailedError":
+        return StepOutcome(step, "failed", message="what failed is listed under Checks; nothing behind it was touched")
+    if os.environ.get("KINSHIP_DEBUG") and error is not None:
+        return StepOutcome(step, "failed", message=error.to_string())
     while error is not None and error.cause is not None:
         error = error.cause
     # an unforeseen error's text may quote a value of the data; its class and the step lead to the rest

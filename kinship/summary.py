@@ -84,7 +84,8 @@ def _one(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
 
 def _source(warehouse: duckdb.DuckDBPyConnection, source: str, new: int) -> SourceRows:
     (total,) = _one(
-        warehouse, f"select coalesce(sum(rows), 0) from raw_{source}.extracted_files where is_current"  # noqa: S608
+        warehouse,
+        f"select coalesce(sum(rows), 0) from raw_{source}.extracted_files where is_current",  # noqa: S608
     )
     reasons: dict[str, int] = {}
     if has_table(warehouse, f"raw_{source}", "quarantine"):
@@ -113,7 +114,10 @@ def _segments(warehouse: duckdb.DuckDBPyConnection, rebuilt: bool) -> list[Segme
         order by segment
         """
     ).fetchall()
-    return [Segment(name, members, entered if rebuilt else 0, left if rebuilt else 0) for name, members, entered, left in rows]
+    return [
+        Segment(name, members, entered if rebuilt else 0, left if rebuilt else 0)
+        for name, members, entered, left in rows
+    ]
 
 
 def _checks(warehouse: duckdb.DuckDBPyConnection, artefacts: Path) -> Checks:
@@ -153,7 +157,11 @@ def print_run(console: Console, settings: Settings, outcome: Outcome) -> None:
     if settings.warehouse.exists():
         found = facts(settings, new_rows, rebuilt)
         _print_facts(console, found, rebuilt)
-    syncs = {asset.removeprefix("reverse_etl."): m for asset, m in record.materialized.items() if asset.startswith("reverse_etl.")}
+    syncs = {
+        asset.removeprefix("reverse_etl."): m
+        for asset, m in record.materialized.items()
+        if asset.startswith("reverse_etl.")
+    }
     if syncs:
         _print_syncs(console, syncs)
     _print_steps(console, outcome)
@@ -163,8 +171,7 @@ def print_run(console: Console, settings: Settings, outcome: Outcome) -> None:
     if outcome.success:
         console.print(f"[green]Done[/] in {outcome.seconds:.0f} s.")
     else:
-        skipped = sum(step.status == "skipped" for step in record.steps.values())
-        behind = f", {skipped} steps behind it were not run" if skipped else ""
+        behind = f"; {outcome.unreached} steps behind it were not run" if outcome.unreached else ""
         word = "Stopped by a guard" if outcome.exit_code == 3 else "Failed"
         console.print(f"[red]{word}[/] after {outcome.seconds:.0f} s{behind}.")
 

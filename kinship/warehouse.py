@@ -20,7 +20,9 @@ def connect(*, read_only: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
     """
     path = settings().warehouse
     if read_only and not path.exists():
-        raise WrongUse(f"there is no warehouse at {path} yet: `kinship run` builds it (KINSHIP_WAREHOUSE points elsewhere)")
+        raise WrongUse(
+            f"there is no warehouse at {path} yet: `kinship run` builds it (KINSHIP_WAREHOUSE points elsewhere)"
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         connection = duckdb.connect(str(path), read_only=read_only)

@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import dagster as dg
 
-from kinship.settings import settings
-from orchestration.extract.tables import Source, sources
+from orchestration.extract import ExtractError, ExtractResult, Source, extract, sources
 from orchestration.layers import WRITER
 
 # A source that hands over files each day is late after a day and a half.
 FRESH = dg.FreshnessPolicy.time_window(warn_window=timedelta(hours=26), fail_window=timedelta(hours=36))
+# What a second try may cure: a share that drops out, a file that is being replaced.
 RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 LEDGER = "extracted_files"
 
@@ -36,5 +36,51 @@ def _specs(source: Source) -> list[dg.AssetSpec]:
     ]
 
 
-def extract_assets() -> list[dg.AssetSpec]:
-    return [spec for source in sources().values() for spec in _specs(source)]
+def _metadata(result: ExtractResult, table: str) -> dict[str, dg.MetadataValue]:
+    """What a raw table's page shows of one extraction: counts, and no record."""
+    reasons = result.quarantined.get(table, {})
+    metadata: dict[str, dg.MetadataValue] = {
+        "new_rows": dg.MetadataValue.int(result.rows[table]),
+        "quarantined": dg.MetadataValue.int(sum(reasons.values())),
+        "location": dg.MetadataValue.path(result.location),
+    }
+    if reasons:
+        metadata["quarantined by reason"] = dg.MetadataValue.json(reasons)
+    return metadata
+
+
+def _extract_asset(source: Source) -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name=f"extract_{source.name}",
+        description=f"Takes in what is new in the files of {source.name}, exactly once.",
+        specs=_specs(source),
+        retry_policy=RETRY,
+        pool=WRITER,
+    )
+    def take_in(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+        try:
+            result = extract(source.name)
+        except ExtractError as error:
+            raise dg.Failure(str(error), allow_retries="is running" in str(error)) from error
+        for note in result.notes:
+            context.log.warning(note)
+        for ignored in result.ignored:
+            context.log.warning(f"{ignored.file} is left aside: {ignored.reason}")
+        for table in source.tables:
+            yield dg.MaterializeResult(asset_key=["raw_" + source.name, table], metadata=_metadata(result, table))
+        yield dg.MaterializeResult(
+            asset_key=["raw_" + source.name, LEDGER],
+            metadata={
+                "files": result.files,
+                "bytes": result.bytes,
+                "files left aside": len(result.ignored),
+                "seconds": round(result.seconds, 3),
+            },
+        )
+
+    return take_in
+
+
+def extract_assets() -> list[dg.AssetsDefinition]:
+    """One op per source of the list in `dbt_project.yml`."""
+    return [_extract_asset(source) for source in sources().values()]

@@ -54,12 +54,12 @@ def _gate(gate: Gate) -> dg.AssetChecksDefinition:
     def evaluate(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         with connect(read_only=False) as warehouse:
             if REBUILD_TAG in context.run.tags or builds.unchanged_since(warehouse) is None:
-                results = suites.run(warehouse, gate.suites, builds.baseline(warehouse), context.run_id)
+                results = suites.run(warehouse, gate.suites, builds.baseline(warehouse), context.run.run_id)
                 builds.save_checks(warehouse, gate.name, results)
             else:
                 results = builds.load_checks(warehouse, gate.name)
             if gate.is_last and not any(not r.passed and r.severity == "error" for r in results):
-                builds.finish(warehouse, context.run_id)
+                builds.finish(warehouse, context.run.run_id)
         found = {(result.asset, result.name): result for result in results}
         for asset, suite in gate.checks:
             # a table that never sent a file has no row in the frame, and nothing to hold against it

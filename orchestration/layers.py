@@ -18,7 +18,14 @@ WRITER = "warehouse_writer"  # the pool of everything that writes the warehouse:
 
 # What each op builds. A gate of expectations stands after each (orchestration/gates.py).
 STRETCHES = {
-    "people": ("seeds", "dbt_project/snapshots", "models/staging", "models/identity", "models/customers", "models/predictions"),
+    "people": (
+        "seeds",
+        "dbt_project/snapshots",
+        "models/staging",
+        "models/identity",
+        "models/customers",
+        "models/predictions",
+    ),
     "segments": ("models/segments",),
     "activation": ("models/activation", "models/reporting"),
 }

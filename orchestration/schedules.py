@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from kinship.settings import settings
-from orchestration.extract.tables import sources
+from orchestration.extract import sources
 from orchestration.layers import REBUILD_TAG
 
 QUIET_SECONDS = 5  # a file younger than this may still be growing

@@ -47,10 +47,14 @@ def _sync_asset(sync: Sync) -> dg.AssetsDefinition:
         tags={"purpose": sync.purpose, "mode": sync.mode},
         check_specs=[
             dg.AssetCheckSpec(
-                "accepted", asset=["reverse_etl", sync.name], description="The destination refused no row and left none."
+                "accepted",
+                asset=["reverse_etl", sync.name],
+                description="The destination refused no row and left none.",
             )
         ],
-        retry_policy=dg.RetryPolicy(max_retries=2, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS),
+        retry_policy=dg.RetryPolicy(
+            max_retries=2, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
+        ),
         pool=WRITER,
     )
     def send(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
