@@ -1,0 +1,100 @@
+{#-
+    What every `stg_<source>__<kind>` promises the layers that union it (docs/sources.md): its key is unique, what later layers
+    rely on is there, and values come from the agreed lists. One row per fault, never the value itself.
+-#}
+{% test fixed_shape(model, kind) %}
+    {%- set shapes = {
+        'identifiers': {
+            'key': ['record_id', 'identifier_type', 'identifier_value'],
+            'required': ['source', 'first_seen_at', 'last_seen_at'],
+            'filled': ['identifier_value'],
+            'accepted': {'identifier_type': [
+                'email', 'phone', 'anonymous_id', 'device_id', 'loyalty_number', 'shopify_customer_id', 'vtiger_contact_id',
+                'vtiger_lead_id', 'klaviyo_profile_id', 'zendesk_user_id',
+            ]},
+        },
+        'attributes': {
+            'key': ['record_id', 'attribute', 'value'],
+            'required': ['source', 'observed_at'],
+            'filled': ['value'],
+            'accepted': {'attribute': [
+                'first_name', 'last_name', 'full_name', 'birth_date', 'street', 'city', 'postal_code', 'country_code', 'language',
+                'company_name', 'company_domain', 'job_title', 'age_band', 'income_band', 'email', 'phone',
+            ]},
+        },
+        'events': {
+            'key': ['event_id'],
+            'required': ['source', 'record_id', 'event_type', 'occurred_at', 'received_at'],
+            'filled': ['event_type'],
+            'accepted': {'channel': ['web', 'app', 'email', 'sms', 'store', 'support', 'crm']},
+        },
+        'consents': {
+            'key': ['record_id', 'purpose', 'channel', 'captured_at'],
+            'required': ['source'],
+            'filled': [],
+            'accepted': {
+                'purpose': ['marketing', 'analytics', 'advertising'],
+                'channel': ['email', 'sms', 'phone', 'web'],
+                'status': ['granted', 'denied', 'withdrawn'],
+                'legal_basis': ['consent', 'legitimate_interest'],
+            },
+        },
+        'orders': {
+            'key': ['order_id'],
+            'required': [
+                'source', 'record_id', 'order_number', 'ordered_at', 'item_count', 'gross_amount', 'discount_amount',
+                'refunded_amount', 'net_amount', 'currency',
+            ],
+            'filled': ['currency'],
+            'accepted': {
+                'status': ['open', 'paid', 'refunded', 'partially_refunded', 'cancelled'],
+                'channel': ['web', 'store', 'phone'],
+            },
+        },
+        'accounting': {
+            'key': ['table_name', 'record_class'],
+            'required': ['source', 'records'],
+            'filled': [],
+            'accepted': {},
+        },
+    } -%}
+    {%- if kind not in shapes -%}
+        {{ exceptions.raise_compiler_error("fixed_shape: no kind '" ~ kind ~ "'; there are " ~ shapes | join(', ')) }}
+    {%- endif -%}
+    {%- set shape = shapes[kind] -%}
+
+    with
+
+    rows_by_key as (
+        select count(*) as rows_of_key
+        from {{ model }}
+        group by {{ shape.key | join(', ') }}
+    ),
+
+    faults as (
+        select 'the key {{ shape.key | join(', ') }} is not unique' as fault, count(*) as row_count
+        from rows_by_key
+        where rows_of_key > 1
+        {%- for column in shape.key + shape.required %}
+        union all
+        select '{{ column }} is missing' as fault, count(*) as row_count
+        from {{ model }}
+        where {{ column }} is null
+        {%- endfor %}
+        {%- for column in shape.filled %}
+        union all
+        select '{{ column }} is empty' as fault, count(*) as row_count
+        from {{ model }}
+        where trim({{ column }}) = ''
+        {%- endfor %}
+        {%- for column, values in shape.accepted.items() %}
+        union all
+        select '{{ column }} has a value that is not agreed' as fault, count(*) as row_count
+        from {{ model }}
+        where coalesce({{ column }}, '') not in ('{{ values | join("', '") }}')
+        {%- endfor %}
+    )
+
+    select * from faults
+    where row_count > 0
+{% endtest %}
