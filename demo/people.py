@@ -44,27 +44,25 @@ _INDUSTRIES = (
 _COMPANY_KINDS = {
     "en": "Ltd", "bg": "ООД", "de": "GmbH", "fr": "SARL", "es": "S.L.", "pl": "Sp. z o.o.", "th": "Co., Ltd.",
 }  # fmt: skip
-_COMPANY_WORDS = tuple(
-    [
-        "North Harbour",
-        "Blue Lantern",
-        "Oak & Ivy",
-        "Silver Fern",
-        "Red Kite",
-        "Golden Thread",
-        "Paper Moon",
-        "Stone Bridge",
-        "Green Valley",
-        "Morning Star",
-        "White Swan",
-        "Copper Kettle",
-        "Wild Rose",
-        "Old Mill",
-        "Bright Side",
-        "Little Garden",
-        "Amber Coast",
-        "Quiet Hill",
-    ]
+_COMPANY_WORDS = (
+    "North Harbour",
+    "Blue Lantern",
+    "Oak & Ivy",
+    "Silver Fern",
+    "Red Kite",
+    "Golden Thread",
+    "Paper Moon",
+    "Stone Bridge",
+    "Green Valley",
+    "Morning Star",
+    "White Swan",
+    "Copper Kettle",
+    "Wild Rose",
+    "Old Mill",
+    "Bright Side",
+    "Little Garden",
+    "Amber Coast",
+    "Quiet Hill",
 )
 
 
@@ -157,9 +155,8 @@ def _unit(index: int, first: int, size: int, is_company: bool, chance: Random, s
     home = _address(locale, chance)
     family = locale.family_name(chance)
     if size > 1 or is_company:
-        unit.landline = chance.choice(locale.landline) + _digits(index * 2 + 1)
-        if locale.country_code == "BG":
-            unit.landline = unit.landline[:1] + _digits(index * 2 + 1)
+        # no country's numbers begin with 0 or 1 after the area code
+        unit.landline = f"{chance.choice(locale.landline)}4{_digits(index, 6)}"
     if is_company:
         words = chance.choice(_COMPANY_WORDS)
         domain = f"{''.join(letter for letter in words.lower() if letter.isalpha())}{index}.example"
@@ -169,7 +166,7 @@ def _unit(index: int, first: int, size: int, is_company: bool, chance: Random, s
         unit.shared_mailbox = f"info@{domain}"
     elif size > 1:
         unit.has_tablet = chance.random() < 0.35
-        if chance.random() < 0.15:
+        if chance.random() < 0.2:
             unit.shared_mailbox = f"family.{_local_part(family[0].latin)}{index}@{chance.choice(MAIL_DOMAINS)}"
     for place in range(size):
         other_family = is_company or (place > 0 and chance.random() < 0.2)
@@ -249,8 +246,7 @@ def personal_email(given: Name, family: Name, index: int, chance: Random, *, sec
 
 def _digits(number: int, width: int = 7) -> str:
     """`width` well-mixed digits, others for each `number`: multiplication by a unit modulo 10^width."""
-    modulus = 10**width
-    return f"{(number * 7_368_787 + 1_234_567) % modulus:0{width}d}"
+    return f"{(number * 7_368_787 + 1_234_567) % 10**width:0{width}d}"
 
 
 def mobile_number(index: int, locale: Locale, seed: int) -> str:

@@ -56,6 +56,7 @@ class Life:
         self.agenda = Agenda()
         self.profiles: dict[str, Profile] = {}
         self.profile_events: dict[str, int] = {}
+        self.requesters: dict[str, Requester] = {}
         self.enrolled: set[tuple[str, str]] = set()
         self.account_emails: set[str] = set()
         self.enriched: set[str] = set()
@@ -67,13 +68,11 @@ class Life:
     def _known(self, person: Person) -> Known:
         lapses = (1 << 40) if person.kind != "lapsing" else self.world.opening + self.chance.randint(-60, 75) * DAY
         email = person.email
-        if (
-            self.unit.shared_mailbox
-            and not self.unit.company
-            and person is not self.unit.members[-1]
-            and self.chance.random() < 0.5
-        ):
-            email = self.unit.shared_mailbox
+        if self.unit.shared_mailbox and not self.unit.company:
+            # the couple's mailbox; their children have their own
+            is_couple = person in self.unit.members[:2]
+            if self.chance.random() < (0.75 if is_couple else 0.1):
+                email = self.unit.shared_mailbox
         wants_mail = self.chance.random() < person.opt_in
         return Known(person, email, person.mobile, lapses, wants_mail, favourite=self.chance.randrange(1 << 16))
 

@@ -13,7 +13,7 @@ _KINDS = {"delivery": "incident", "damaged": "problem", "refund": "task", "login
 
 
 def _requester(moment: int, life: Life, known: Known, channel: str) -> Requester:
-    """Support makes a user of whoever writes: from another address one is another user."""
+    """Support makes a user of every address that writes: two people with one mailbox are one user there."""
     chance, person = life.chance, known.person
     if known.requester:
         return known.requester
@@ -24,6 +24,10 @@ def _requester(moment: int, life: Life, known: Known, channel: str) -> Requester
         email = person.second_email
     elif chance.random() < 0.015:
         email = chance.choice(PLACEHOLDER_EMAILS)
+    if email and email.lower() in life.requesters:
+        known.requester = life.requesters[email.lower()]
+        life.world.see("zendesk", f"users:{known.requester.user_id}", person, moment)
+        return known.requester
     phone = life.phone(known) if channel == "voice" or chance.random() < 0.2 else ""
     if channel == "voice" and chance.random() < 0.6:
         email = ""
@@ -31,6 +35,8 @@ def _requester(moment: int, life: Life, known: Known, channel: str) -> Requester
     if known.account and email and chance.random() < 0.3:
         user.external_id = known.account.customer_id
     known.requester = user
+    if user.email:
+        life.requesters[user.email.lower()] = user
     zendesk.write_user(life.world, moment, user)
     return user
 

@@ -45,7 +45,7 @@ def _purchase(moment: int, life: Life, known: Known) -> None:
 
 
 def _buyer(life: Life, person: Person) -> Person:
-    if len(life.members) > 1 and not life.unit.company and life.sometimes(0.03):
+    if len(life.members) > 1 and not life.unit.company and life.sometimes(0.015):
         return life.members[0].person if life.members[0].person is not person else life.members[1].person
     return person
 

@@ -193,6 +193,8 @@ def _sign_up(session: Visit, life: Life, known: Known) -> None:
 def _newsletter(session: Visit, life: Life, known: Known) -> None:
     session.wait(20)
     email = known.account.email if known.account else life.typed_email(known)
+    if life.unit.shared_mailbox and life.sometimes(0.4):
+        email = life.unit.shared_mailbox
     session.track("Newsletter Subscribed", "/newsletter", f'"list":"newsletter","email":{to_json(email)}')
     traits = {"email": email}
     if life.sometimes(0.4):
