@@ -1,0 +1,41 @@
+"""A small company, built once for all tests that only look at a finished warehouse or work on a copy of one."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+KINSHIP = Path(sys.executable).with_name("kinship")
+DBT = Path(sys.executable).with_name("dbt")
+
+
+def environment(data: Path, **more: str) -> dict[str, str]:
+    """The environment of a user whose data lies in `data`, and who has set nothing else of Kinship's."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("KINSHIP_", "DAGSTER_"))}
+    return inherited | {"KINSHIP_DATA": str(data)} | more
+
+
+def call(program: Path, *arguments: str, env: Mapping[str, str], cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end, whatever its exit code."""
+    return subprocess.run([program, *arguments], env=env, cwd=cwd, capture_output=True, text=True, timeout=500)
+
+
+@pytest.fixture(scope="session")
+def built_company(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of a company of 150 people and 40 days after one `kinship run`. Do not write to it: copy it."""
+    data = tmp_path_factory.mktemp("company")
+    for arguments in (("demo", "--people", "150", "--days", "40"), ("run",)):
+        done = call(KINSHIP, *arguments, env=environment(data))
+        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    return data
+
+
+@pytest.fixture
+def company(built_company: Path, tmp_path: Path) -> Path:
+    """A copy of the built company to write to."""
+    return Path(shutil.copytree(built_company, tmp_path / "data"))
