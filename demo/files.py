@@ -65,13 +65,6 @@ _PARQUET = {
 }  # fmt: skip
 
 
-def table_of(path: Path, out: Path) -> str:
-    """The table a file of `out` belongs to: `shopify/orders`, `erp/invoices`."""
-    source, *rest = path.relative_to(out).parts
-    single = {"segment": "segment/events", "erp": "erp/invoices", "ads": "ads/campaign_costs"}
-    return single.get(source) or f"{source}/{rest[0]}"
-
-
 class Files:
     """The files below `out`; counts the rows of each table as it writes them."""
 

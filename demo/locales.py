@@ -86,7 +86,6 @@ class Locale:
     trunk: str
     mobile: tuple[str, ...]
     landline: tuple[str, ...]
-    subscriber_digits: int
     time_zone: str
     currency: str
     places: tuple[Place, ...]
@@ -227,7 +226,6 @@ LOCALES: tuple[Locale, ...] = (
         "0",
         ("740", "742", "750", "752", "771", "781", "785", "791", "796"),
         ("161", "113", "121", "131"),
-        7,
         "Europe/London",
         "GBP",
         _places(
@@ -267,7 +265,6 @@ LOCALES: tuple[Locale, ...] = (
         "0",
         ("87", "88", "89"),
         ("2",),
-        7,
         "Europe/Sofia",
         "EUR",
         _places(
@@ -310,7 +307,6 @@ LOCALES: tuple[Locale, ...] = (
         "0",
         ("170", "171", "172", "173", "174", "175"),
         ("30", "40", "89", "69"),
-        7,
         "Europe/Berlin",
         "EUR",
         _places(
@@ -345,7 +341,6 @@ LOCALES: tuple[Locale, ...] = (
         "0",
         ("61", "62", "63", "66", "67", "68"),
         ("14", "47", "55"),
-        7,
         "Europe/Paris",
         "EUR",
         _places(
@@ -379,7 +374,6 @@ LOCALES: tuple[Locale, ...] = (
         "",
         ("61", "62", "63", "65", "66", "69"),
         ("91", "93", "95"),
-        7,
         "Europe/Madrid",
         "EUR",
         _places(
@@ -414,7 +408,6 @@ LOCALES: tuple[Locale, ...] = (
         "",
         ("50", "51", "53", "60", "66", "69", "78", "88"),
         ("22", "12", "61"),
-        7,
         "Europe/Warsaw",
         "EUR",
         _places(
@@ -449,7 +442,6 @@ LOCALES: tuple[Locale, ...] = (
         "0",
         ("81", "82", "84", "86", "89", "91", "95"),
         ("2",),
-        7,
         "Asia/Bangkok",
         "EUR",
         _places(

@@ -90,7 +90,6 @@ class Person:
     index: int
     person_id: str
     locale: Locale
-    woman: bool
     given: Name
     family: Name
     born: str
@@ -109,10 +108,6 @@ class Person:
     loyalty_number: str = ""
     opt_in: float = 0.5
     nickname: str = ""
-
-    @property
-    def e164(self) -> str:
-        return f"+{self.locale.calling_code}{self.mobile}"
 
 
 @dataclass(slots=True)
@@ -187,6 +182,9 @@ def _person(
     locale = unit.locale
     woman = chance.random() < 0.5 if place > 1 or unit.company else (place == 0) == (chance.random() < 0.55)
     given = chance.choice(locale.women if woman else locale.men)
+    if place > 1 and chance.random() < 0.06:
+        # named after a parent: same name, same address, another person
+        given = unit.members[chance.randrange(2)].given
     family = names[1] if woman else names[0]
     kinds = list(TYPES)
     kind = "business" if unit.company else chance.choices(kinds, [TYPES[kind][0] for kind in kinds])[0]
@@ -205,7 +203,6 @@ def _person(
         index=index,
         person_id=f"p{index:07d}",
         locale=locale,
-        woman=woman,
         given=given,
         family=family,
         born=born,

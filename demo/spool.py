@@ -6,7 +6,6 @@ Lines are kept in memory by (table, day) until `LIMIT` bytes, then appended to o
 
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -76,7 +75,3 @@ class Spool:
             path.unlink()
         lines.sort()
         return [line[10:] for line in lines]
-
-    def days(self, table: str) -> Iterator[tuple[int, list[str]]]:
-        for day in self.tables().get(table, []):
-            yield day, self.lines(table, day)

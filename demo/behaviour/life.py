@@ -91,6 +91,9 @@ class Life:
         return awake if awake > moment else moment + HOUR + self.chance.randrange(HOUR)
 
     def phone(self, known: Known) -> str:
+        """A phone number as this person gives it: mostly their own, sometimes the one at home."""
+        if self.unit.landline and not self.unit.company and self.chance.random() < 0.07:
+            return phone_as_typed(known.person.locale, self.unit.landline, self.chance)
         return phone_as_typed(known.person.locale, known.mobile, self.chance)
 
     def typed_email(self, known: Known) -> str:

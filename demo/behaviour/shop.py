@@ -106,7 +106,6 @@ def place_order(
     )
     write_order(life.world, moment, order)
     if account:
-        account.orders += 1
         account.spent += order.total
         account.has_address = True
         write_customer(life.world, moment, account)

@@ -35,7 +35,6 @@ class Account:
     sms_consent_at: int = 0
     loyalty_number: str = ""
     spent: int = 0
-    orders: int = 0
 
 
 @dataclass(slots=True)
