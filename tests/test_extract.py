@@ -128,11 +128,14 @@ def test_spellings_of_one_key_share_a_column_and_lose_nothing(house: House) -> N
 
 
 def test_keys_in_other_scripts_have_columns_of_their_own(house: House) -> None:
-    house.write("zendesk/users/a.jsonl", user(1, **{"фирма": "x", "ชื่อ": "y", "_file_id": "mine", "": "z", "a'b": "q"}))
+    house.write(
+        "zendesk/users/a.jsonl",
+        user(1, **{"фирма": "x", "ชื่อ": "y", "_file_id": "mine", "": "z", "a'b": "q", "c/\0": "r"}),
+    )
     extract("zendesk")
-    columns = [column_name(key) for key in ("фирма", "ชื่อ", "_file_id", "", "a'b")]
-    assert len(set(columns)) == 5 and "_file_id" not in columns
-    assert query(f"select {', '.join(columns)} from raw_zendesk.users") == [("x", "y", "mine", "z", "q")]
+    columns = [column_name(key) for key in ("фирма", "ชื่อ", "_file_id", "", "a'b", "c/\0")]
+    assert len(set(columns)) == 6 and "_file_id" not in columns
+    assert query(f"select {', '.join(columns)} from raw_zendesk.users") == [("x", "y", "mine", "z", "q", "r")]
 
 
 def test_switching_the_location_switches_the_records_and_back_without_reading(

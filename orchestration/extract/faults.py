@@ -26,6 +26,7 @@ _CHUNK = 16 << 20
 _LINES_PER_RECORD = 1000
 _BOM = b"\xef\xbb\xbf"
 _NOT_JSON = "the line is not JSON"
+_UNCLOSED = "a quote is opened and not closed"
 UNFINISHED = "the last line is not finished; it is read again when the file grows"
 
 
@@ -203,8 +204,13 @@ def _csv_records(lines: Lines, header: Header, skip_header: bool) -> Iterator[tu
             waiting.append(following)
         return waiting[position]
 
-    def parse(text: str) -> list[str]:
-        return next(csv.reader(io.StringIO(text, newline=""), delimiter=header.delimiter), [])
+    def parse(text: str) -> list[str] | None:
+        """The fields of one record; None where a quote is not closed at the end of its field."""
+        try:
+            [fields] = csv.reader(io.StringIO(text, newline=""), delimiter=header.delimiter, strict=True)
+        except (csv.Error, ValueError):
+            return None
+        return fields
 
     if skip_header and line_at(0):
         waiting.pop(0)
@@ -218,28 +224,27 @@ def _csv_records(lines: Lines, header: Header, skip_header: bool) -> Iterator[tu
             waiting.pop(0)
             yield number, "the line is not UTF-8", line.decode("utf-8", "backslashreplace").rstrip("\r\n")
             continue
-        whole, taken = line, 1
-        while whole.count(b'"') % 2 and taken < _LINES_PER_RECORD and (further := line_at(taken)):
-            whole += further[1]
-            taken += 1
-        spanning = _decode(whole)
-        if spanning is not None and whole.count(b'"') % 2 == 0:
-            fields = parse(spanning)
-            if len(fields) == width:
-                del waiting[:taken]
-                yield number, fields, spanning
-                continue
-        waiting.pop(0)
+        fields, record, taken = parse(text), text, 1
+        if fields is None:
+            whole = line
+            while whole.count(b'"') % 2 and taken < _LINES_PER_RECORD and (further := line_at(taken)):
+                whole += further[1]
+                taken += 1
+            spanning = _decode(whole)
+            fields = parse(spanning) if spanning is not None else None
+            if spanning is not None and fields is not None and len(fields) == width:
+                record = spanning
+            else:
+                fields, taken = None, 1
+        del waiting[:taken]
         unfinished = not line.endswith(b"\n") and not lines.gzip
-        opens_a_quote = line.count(b'"') % 2 and re.search(rf'(^|{re.escape(header.delimiter)})"', text)
-        fields = parse(text)
-        if opens_a_quote:
-            yield number, UNFINISHED if unfinished else "a quote is opened and not closed", text
+        if fields is None:
+            yield number, UNFINISHED if unfinished else _UNCLOSED, text
         elif len(fields) != width:
             reason = f"{len(fields)} fields where the header has {width}"
             yield number, UNFINISHED if unfinished and len(fields) < width else reason, text
         else:
-            yield number, fields, text
+            yield number, fields, record
 
 
 def _judge(connection: duckdb.DuckDBPyConnection, table: pa.Table, judge: str) -> dict[int, str]:

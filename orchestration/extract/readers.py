@@ -108,11 +108,11 @@ class JsonReader:
                 faulty.add(by_path[path])
             key_sets.add(frozenset(keys or ()))
         every = sorted({*self.table.keys, *(key for keys in key_sets for key in keys)})
-        if len({key.lower() for key in every}) == len(every):
+        if len({key.lower() for key in every}) == len(every) and all(key and "\0" not in key for key in every):
             columns = ", ".join(f"{sql.literal(key)}: 'VARCHAR'" for key in every)
             relation = self._relation(columns)
             value = {key: f"r.{sql.name(key)}" for key in every}
-        else:  # DuckDB's columns do not tell upper from lower case
+        else:  # a column of DuckDB's reader has a name, and does not tell upper from lower case
             relation = self._objects
             value = {key: sql.member("r.json", key) for key in every}
         expressions = _expressions(self.table, key_sets, value)

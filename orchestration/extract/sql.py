@@ -8,7 +8,7 @@ from orchestration.extract.tables import Type
 
 
 def literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    return " || chr(0) || ".join("'" + part.replace("'", "''") + "'" for part in text.split("\0"))
 
 
 def name(identifier: str) -> str:
