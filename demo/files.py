@@ -15,7 +15,8 @@ from demo.sources import ads, erp, klaviyo, shopify
 from demo.spool import Spool
 from demo.world import World
 
-# One line in so many is broken; whatever the size of the company, some break on these days of its history.
+# One line in so many is broken. However small the company is, each table has a broken line on the third and sixth day
+# of its history, and then every sixty days.
 BROKEN_ONE_IN = 5_000
 BROKEN_DAYS = (2, 5)
 BROKEN_EVERY_DAYS = 60
@@ -91,7 +92,9 @@ class Files:
         self._ads()
         self._lists()
 
-    def _count(self, table: str, rows: int, path: Path) -> None:
+    def _finish(self, table: str, rows: int, part: Path, path: Path) -> None:
+        # whoever watches the folder never sees half a file
+        part.replace(path)
         self.rows[table] = self.rows.get(table, 0) + rows
         self.files += 1
         self.bytes += path.stat().st_size
@@ -99,9 +102,10 @@ class Files:
     def _write(self, table: str, path: Path, lines: Iterable[str], rows: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         data = "".join(lines).encode()
+        part = path.with_name(f"{path.name}.part")
         # no time and no name in the header: the same lines are the same bytes
-        path.write_bytes(gzip.compress(data, compresslevel=1, mtime=0) if path.suffix == ".gz" else data)
-        self._count(table, rows, path)
+        part.write_bytes(gzip.compress(data, compresslevel=1, mtime=0) if path.suffix == ".gz" else data)
+        self._finish(table, rows, part, path)
 
     def _broken(self, day: int, lines: int, chance: Random) -> int:
         since = day - self._world.start
@@ -131,8 +135,9 @@ class Files:
             records.insert(chance.randrange(len(records) + 1), records[-1] | {"updated_at": "n/a"})
         path = self._out / table / f"{date_text(day)}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(pa.Table.from_pylist(records, schema=schema), path, compression="snappy")
-        self._count(table, len(records), path)
+        part = path.with_name(f"{path.name}.part")
+        pq.write_table(pa.Table.from_pylist(records, schema=schema), part, compression="snappy")
+        self._finish(table, len(records), part, path)
 
     def _month_path(self, days: list[int], source: str, prefix: str) -> Path:
         """A month's file; when this run goes on in the middle of a month, a further file of that month."""

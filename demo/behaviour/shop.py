@@ -6,7 +6,7 @@ from demo.behaviour import mail, support
 from demo.behaviour.life import Known, Life
 from demo.catalogue import POPULARITY, PRODUCTS
 from demo.clock import DAY, HOUR
-from demo.dirt import PLACEHOLDER_EMAILS, PLACEHOLDER_PHONES, names_as_written
+from demo.dirt import PLACEHOLDER_EMAILS, PLACEHOLDER_PHONES, email_as_typed, names_as_written
 from demo.people import own_number
 from demo.sources import enrichment, klaviyo
 from demo.sources.shopify import Account, Item, Order, currency_of, write_customer, write_order
@@ -28,7 +28,7 @@ def sign_up(moment: int, life: Life, known: Known) -> None:
         known.email = email
     first, last = names_as_written(person, chance, formal=0.85)
     known.accounts += 1
-    typed = email.lower() if chance.random() < 0.9 else life.typed_email(known).strip()
+    typed = email.lower() if chance.random() < 0.9 else email_as_typed(email, chance).strip()
     account = Account(
         7_000_000_000_000 + person.index * 10 + known.accounts,
         person,
