@@ -78,7 +78,7 @@ def run(
     _prepare_environment()
     if accept_change:
         os.environ["KINSHIP_ACCEPT_CHANGE"] = "1"
-    from kinship.pipeline import own_console, run_job
+    from kinship.pipeline import nothing_new_since, own_console, run_job
     from kinship.summary import print_run
 
     with own_console() as console:
@@ -88,7 +88,14 @@ def run(
                 f" ({DEMO_PEOPLE:,} people, {DEMO_DAYS} days)"
             )
             _write_demo(DEMO_PEOPLE, DEMO_DAYS, DEMO_SEED, settings().sources, None, console)
-        outcome = run_job("pipeline", console, {"kinship/rebuild": "true"} if rebuild else {})
+        since = None if rebuild else nothing_new_since()
+        if since is None:
+            outcome = run_job("pipeline", console, {"kinship/rebuild": "true"} if rebuild else {})
+        else:
+            console.print(
+                f"nothing is new in any source since the build of {since:%Y-%m-%d %H:%M} UTC", highlight=False
+            )
+            outcome = run_job("sync", console)
         print_run(console, settings(), outcome)
     raise typer.Exit(outcome.exit_code)
 

@@ -8,12 +8,14 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from kinship.manifest import prepare_manifest
 from kinship.progress import RunProgress, RunRecord
+from kinship.settings import settings
 from kinship.tables import console_for
 
 if TYPE_CHECKING:
@@ -72,6 +74,19 @@ def run_job(name: str, console: Console, tags: Mapping[str, str] | None = None) 
             )
     unreached = len(assets) - sum(step.status != "skipped" for step in progress.record.steps.values())
     return Outcome(run_id, result.success, time.monotonic() - started, progress.record, unreached)
+
+
+def nothing_new_since() -> datetime | None:
+    """When the tables were last built, if no source has anything new since and nothing they depend on has changed."""
+    from kinship import builds
+    from kinship.warehouse import connect
+    from orchestration.extract import sources
+    from orchestration.extract.run import Run
+
+    if not settings().warehouse.exists() or any(Run(source).is_needed for source in sources().values()):
+        return None
+    with connect() as warehouse:
+        return builds.unchanged_since(warehouse)
 
 
 def prepare_instance() -> None:

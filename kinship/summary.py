@@ -152,7 +152,8 @@ def print_run(console: Console, settings: Settings, outcome: Outcome) -> None:
         if schema.startswith("raw_") and "new_rows" in metadata:
             source = schema.removeprefix("raw_")
             new_rows[source] = new_rows.get(source, 0) + int(metadata["new_rows"])
-    rebuilt = any(m.get("rebuilt") is not False for a, m in record.materialized.items() if a.startswith("customers."))
+    built = (m for asset, m in record.materialized.items() if asset.startswith("customers."))
+    rebuilt = any(metadata.get("rebuilt") is not False for metadata in built)
     console.print()
     if settings.warehouse.exists():
         found = facts(settings, new_rows, rebuilt)

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +88,9 @@ def _stretch(name: str, paths: Sequence[str]) -> dg.AssetsDefinition:
                 builds.begin(warehouse, context.run_id)
         if since is not None:
             reason = f"nothing new since {since:%Y-%m-%d %H:%M:%S} UTC"
-            for key in sorted(context.selected_asset_keys):
-                yield dg.MaterializeResult(asset_key=key, metadata={"rebuilt": False, "reason": reason})
+            for key in TopologicalSorter(context.assets_def.asset_deps).static_order():
+                if key in context.selected_asset_keys:
+                    yield dg.MaterializeResult(asset_key=key, metadata={"rebuilt": False, "reason": reason})
             return
         # buildable: a test that also reads a later layer waits for the op that builds it
         arguments = ["build", "--indirect-selection", "buildable", *(["--full-refresh"] if rebuild else [])]
