@@ -1,4 +1,4 @@
-"""Raw tables as extraction leaves them (docs/sources.md), written straight from records: for tests of the models alone."""
+"""Raw tables as extraction leaves them (docs/sources.md), written straight from records, for tests of the models."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,8 @@ def _write_source(connection: duckdb.DuckDBPyConnection, source: Source, tables:
     schema = f"raw_{source.name}"
     connection.execute(f"create schema {schema}")
     connection.execute(
-        f"create table {schema}.extracted_files (file_id text, file text, table_name text, rows bigint, quarantined bigint, "
+        f"create table {schema}.extracted_files (file_id text, file text, table_name text, rows bigint, "
+        f"quarantined bigint, "
         "extracted_at timestamp, is_current boolean)"
     )
     connection.execute(f"create table {schema}.quarantine (file_id text, table_name text, reason text)")

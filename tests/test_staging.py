@@ -77,7 +77,8 @@ def test_fixed_shape_models_have_the_columns_of_the_contract(query: Query) -> No
     assert len(expected) == 26
     actual = dict(
         query(
-            "select table_name, list(column_name order by ordinal_position) from information_schema.columns group by table_name"
+            "select table_name, list(column_name order by ordinal_position) from information_schema.columns "
+            "group by table_name"
         )
     )
     assert {model: actual[model] for model in expected} == expected
@@ -86,7 +87,8 @@ def test_fixed_shape_models_have_the_columns_of_the_contract(query: Query) -> No
 def test_fixed_shape_models_of_one_kind_have_equal_types(query: Query) -> None:
     differing = query(
         "select split_part(table_name, '__', 2) as kind, column_name from information_schema.columns "
-        "where table_schema = 'staging' and kind in ('identifiers', 'attributes', 'events', 'consents', 'orders', 'accounting') "
+        "where table_schema = 'staging' and kind in ('identifiers', 'attributes', 'events', 'consents', "
+        "'orders', 'accounting') "
         "group by kind, column_name having count(distinct data_type) > 1"
     )
     assert differing == []
@@ -94,7 +96,8 @@ def test_fixed_shape_models_of_one_kind_have_equal_types(query: Query) -> None:
 
 def test_identifiers_keep_every_value_with_its_time(query: Query) -> None:
     rows = query(
-        "select identifier_type, identifier_value, country_code, first_seen_at, last_seen_at from staging.stg_vtiger__identifiers "
+        "select identifier_type, identifier_value, country_code, first_seen_at, last_seen_at from "
+        "staging.stg_vtiger__identifiers "
         "where record_id = 'contacts:12x1' order by all"
     )
     assert rows == [
@@ -107,14 +110,16 @@ def test_identifiers_keep_every_value_with_its_time(query: Query) -> None:
 
 def test_the_latest_appearance_counts_not_the_latest_file(query: Query) -> None:
     rows = query(
-        "select email, last_name, is_email_opt_out, birth_date from staging.stg_vtiger__contacts where contact_id = '12x1'"
+        "select email, last_name, is_email_opt_out, birth_date from staging.stg_vtiger__contacts where "
+        "contact_id = '12x1'"
     )
     assert rows == [("ann@new.example", None, True, None)]
 
 
 def test_a_withdrawal_is_seen_with_its_time(query: Query) -> None:
     rows = query(
-        "select record_id, channel, status, legal_basis, captured_at from staging.stg_vtiger__consents order by record_id, channel, captured_at"
+        "select record_id, channel, status, legal_basis, captured_at from staging.stg_vtiger__consents order by "
+        "record_id, channel, captured_at"
     )
     assert rows == [
         ("contacts:12x1", "email", "granted", "consent", at("2025-01-02")),
@@ -138,7 +143,8 @@ def test_a_withdrawal_is_seen_with_its_time(query: Query) -> None:
 
 def test_only_a_changed_choice_on_the_web_is_a_new_one(query: Query) -> None:
     rows = query(
-        "select record_id, purpose, channel, status, captured_at from staging.stg_segment__consents order by captured_at"
+        "select record_id, purpose, channel, status, captured_at from staging.stg_segment__consents order by "
+        "captured_at"
     )
     assert rows == [
         ("anonymous:cookie", "analytics", "web", "granted", at("2025-05-01 10:01:00")),
@@ -148,7 +154,8 @@ def test_only_a_changed_choice_on_the_web_is_a_new_one(query: Query) -> None:
 
 def test_web_messages_become_events_once(query: Query) -> None:
     rows = query(
-        "select event_id, record_id, event_type, channel, amount, order_id, detail from staging.stg_segment__events order by all"
+        "select event_id, record_id, event_type, channel, amount, order_id, detail from "
+        "staging.stg_segment__events order by all"
     )
     assert rows == [
         ("m1", "anonymous:cookie", "page_viewed", "web", None, None, "shop"),
@@ -176,7 +183,8 @@ def test_an_account_carries_its_cookies_and_a_cookie_no_account(query: Query) ->
 
 def test_orders_of_customers_and_guests(query: Query) -> None:
     rows = query(
-        "select order_id, record_id, status, channel, discount_code, item_count, gross_amount, discount_amount, refunded_amount, "
+        "select order_id, record_id, status, channel, discount_code, item_count, gross_amount, discount_amount, "
+        "refunded_amount, "
         "net_amount, currency from staging.stg_shopify__orders order by order_id"
     )
     thirty, ten, five, zero = (Decimal(text) for text in ("30.00", "10.00", "5.00", "0.00"))
@@ -190,7 +198,8 @@ def test_orders_of_customers_and_guests(query: Query) -> None:
 
 def test_the_shop_tells_orders_cancellations_refunds_and_checkouts(query: Query) -> None:
     rows = query(
-        "select event_id, event_type, occurred_at, amount from staging.stg_shopify__events where order_id in ('2', '3') order by all"
+        "select event_id, event_type, occurred_at, amount from staging.stg_shopify__events where order_id in "
+        "('2', '3') order by all"
     )
     assert rows == [
         ("cancelled:3", "order_cancelled", at("2025-03-02"), Decimal("-30.00")),
@@ -286,7 +295,8 @@ def test_a_corrected_cost_replaces_the_first(query: Query) -> None:
 def test_enrichment_is_by_address_however_written(query: Query) -> None:
     key = "people:" + hashlib.md5(b"ann@example.com").hexdigest()
     rows = query(
-        "select record_id, attribute, value from staging.stg_enrichment__attributes where attribute like '%o%' order by all"
+        "select record_id, attribute, value from staging.stg_enrichment__attributes where attribute like '%o%' "
+        "order by all"
     )
     assert rows == [
         (key, "company_domain", "sample.example"),
@@ -298,7 +308,8 @@ def test_enrichment_is_by_address_however_written(query: Query) -> None:
 
 def test_every_record_is_accounted_for(query: Query) -> None:
     rows = query(
-        "select table_name, record_class, records from reporting.rpt_source_accounting where source in ('erp', 'segment') order by all"
+        "select table_name, record_class, records from reporting.rpt_source_accounting where source in ('erp', "
+        "'segment') order by all"
     )
     assert rows == [
         ("events", "earlier_appearance", 1),
