@@ -11,11 +11,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from extract_house import House, current, everything, house, quarantined, query, user, users
 
 from kinship.settings import ROOT, settings
 from orchestration.extract import ExtractError, extract, sources
 from orchestration.extract.columns import column_name
-from extract_house import House, current, everything, house, quarantined, query, user, users
 
 new_house = pytest.fixture(house, name="house")
 

@@ -122,13 +122,16 @@ def clean_json(
             connection.register("lines", table)
             reasons = _judge(connection, table, judge)
             for position, ((number, line), text) in enumerate(zip(chunk, texts, strict=True)):
-                if text is None:
+                unfinished = not line.endswith(b"\n") and not lines.gzip
+                if text is None and unfinished:
+                    yield Fault(number, UNFINISHED, line.decode("utf-8", "backslashreplace"))
+                elif text is None:
                     yield Fault(
                         number, "the line is not UTF-8", line.decode("utf-8", "backslashreplace").rstrip("\r\n")
                     )
                 elif position not in reasons:
                     sound.write(line if line.endswith(b"\n") else line + b"\n")
-                elif reasons[position] == _NOT_JSON and not line.endswith(b"\n") and not lines.gzip:
+                elif reasons[position] == _NOT_JSON and unfinished:
                     yield Fault(number, UNFINISHED, text)
                 else:
                     yield Fault(number, reasons[position], text)
@@ -219,10 +222,12 @@ def _csv_records(lines: Lines, header: Header, skip_header: bool) -> Iterator[tu
         if line.isspace():
             waiting.pop(0)
             continue
+        unfinished = not line.endswith(b"\n") and not lines.gzip
         text = _decode(line)
         if text is None:
             waiting.pop(0)
-            yield number, "the line is not UTF-8", line.decode("utf-8", "backslashreplace").rstrip("\r\n")
+            text = line.decode("utf-8", "backslashreplace").rstrip("\r\n")
+            yield number, UNFINISHED if unfinished else "the line is not UTF-8", text
             continue
         fields, record, taken = parse(text), text, 1
         if fields is None:
@@ -237,7 +242,6 @@ def _csv_records(lines: Lines, header: Header, skip_header: bool) -> Iterator[tu
             else:
                 fields, taken = None, 1
         del waiting[:taken]
-        unfinished = not line.endswith(b"\n") and not lines.gzip
         if fields is None:
             yield number, UNFINISHED if unfinished else _UNCLOSED, text
         elif len(fields) != width:

@@ -262,7 +262,7 @@ def _extract(source: Source, turn: warehouse.Turn) -> ExtractResult:
             if settings().warehouse.exists():
                 with warehouse.connect(read_only=False) as connection:
                     warehouse.sweep(connection, source.name, run.known[0])
-            load_ids = list(warehouse.pipeline(source.name).run(dlt_source(source, run)).loads_ids)
+            load_ids = warehouse.load(source.name, dlt_source(source, run))
             turn.end()
         return _result(run, load_ids)
     finally:

@@ -4,6 +4,7 @@
 import fcntl
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ from dlt.common.destination.client import LoadJob
 from dlt.common.destination.typing import PreparedTableSchema
 from dlt.destinations.impl.duckdb.duck import DuckDbClient, DuckDbCopyJob
 from dlt.destinations.impl.duckdb.factory import duckdb as duckdb_destination
+from dlt.extract import DltSource
+from dlt.pipeline.exceptions import PipelineStepFailed
 
 from kinship.settings import settings
 from orchestration.extract import sql
@@ -89,8 +92,33 @@ def pipeline(source: str) -> dlt.Pipeline:
 def finish(source: str) -> None:
     """Load what a killed run had packed up but not loaded."""
     unfinished = pipeline(source)
+    folder = Path(unfinished.working_dir)
+    for load_id in unfinished.list_normalized_load_packages():
+        # killed after dlt had normalised the package and before it had removed the extracted one: without this, dlt
+        # would normalise it again, and stumble over the first result
+        shutil.rmtree(folder / "normalize" / "extracted" / load_id, ignore_errors=True)
     if unfinished.has_pending_data:
-        unfinished.run()
+        try:
+            unfinished.run()
+        except PipelineStepFailed as error:
+            if is_lock(error):
+                raise held(settings().warehouse, error) from error
+            # nothing is lost: `sweep` takes out what was loaded of it, and the files are read again
+            shutil.rmtree(folder)
+
+
+def load(source: str, data: DltSource) -> list[str]:
+    """Load into the warehouse; returns dlt's load ids. Raises `ExtractError` if another process holds it."""
+    try:
+        return list(pipeline(source).run(data).loads_ids)
+    except PipelineStepFailed as error:
+        if is_lock(error):
+            raise held(settings().warehouse, error) from error
+        raise
+
+
+def is_lock(error: Exception) -> bool:
+    return "Could not set lock" in str(error)
 
 
 @contextmanager
