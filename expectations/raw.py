@@ -1,16 +1,14 @@
 """The boundary where other people's data comes in: a source that fell silent, or sends rubbish, stops the run here."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import duckdb
 
-from expectations.suites import Baseline, Suite
+from expectations.suites import Baseline, Suite, expect
 from kinship.warehouse import raw_sources
 
 if TYPE_CHECKING:
     import pandas as pd
-    from great_expectations.expectations.expectation import Expectation
 
 MAX_QUARANTINED_SHARE = 0.05  # of a table's records
 WARN_QUARANTINED_SHARE = 0.01
@@ -45,33 +43,30 @@ def tables(connection: duckdb.DuckDBPyConnection, baseline: Baseline) -> "pd.Dat
     return frame
 
 
-def expectations() -> "Sequence[Expectation]":
-    """What must hold for every raw table."""
-    import great_expectations.expectations as gxe
-
-    return [
-        gxe.ExpectColumnValuesToBeInSet(
-            column="fell_silent",
-            value_set=[False],
-            severity="critical",
-            description="a table that had records still has some",
-        ),
-        gxe.ExpectColumnValuesToBeBetween(
-            column="quarantined_share",
-            max_value=MAX_QUARANTINED_SHARE,
-            severity="critical",
-            description=f"at most {MAX_QUARANTINED_SHARE:.0%} of the records are in quarantine",
-        ),
-        gxe.ExpectColumnValuesToBeBetween(
-            column="quarantined_share",
-            max_value=WARN_QUARANTINED_SHARE,
-            severity="warning",
-            description=f"at most {WARN_QUARANTINED_SHARE:.0%} of the records are in quarantine",
-        ),
-        gxe.ExpectColumnValuesToBeBetween(
-            column="records", min_value=1, severity="warning", description="there are records"
-        ),
-    ]
+EXPECTATIONS = (
+    # What must hold for every raw table.
+    expect(
+        "values_to_be_in_set",
+        "fell_silent",
+        "a table that had records still has some",
+        critical=True,
+        value_set=[False],
+    ),
+    expect(
+        "values_to_be_between",
+        "quarantined_share",
+        f"at most {MAX_QUARANTINED_SHARE:.0%} of the records are in quarantine",
+        critical=True,
+        max_value=MAX_QUARANTINED_SHARE,
+    ),
+    expect(
+        "values_to_be_between",
+        "quarantined_share",
+        f"at most {WARN_QUARANTINED_SHARE:.0%} of the records are in quarantine",
+        max_value=WARN_QUARANTINED_SHARE,
+    ),
+    expect("values_to_be_between", "records", "there are records", min_value=1),
+)
 
 
-SUITES = [Suite("raw", tables, expectations)]
+SUITES = [Suite("raw", tables, EXPECTATIONS)]

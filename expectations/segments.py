@@ -1,17 +1,15 @@
 """Before anything is prepared to leave the house: is each segment made of customers, and not of everyone at once?"""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import duckdb
 
 from expectations.customers import accepts_change
-from expectations.suites import Baseline, Suite
+from expectations.suites import Baseline, Suite, expect
 from kinship.manifest import load_manifest
 
 if TYPE_CHECKING:
     import pandas as pd
-    from great_expectations.expectations.expectation import Expectation
 
 MAX_SHARE = 0.9  # of all customers in one segment: more is a broken condition, not an audience
 MIN_CUSTOMERS = 20  # below this, shares say nothing
@@ -36,7 +34,7 @@ def segments(connection: duckdb.DuckDBPyConnection, baseline: Baseline) -> "pd.D
             'segments.{name}' as asset,
             count(*)::bigint as members,
             (count(*) - count(distinct customer_id))::bigint as missing_or_double,
-            (count(*) filter (where customer_id is null or customer_id not in (select customer_id from customers.customers)))::bigint as orphans
+            (count(*) filter (where customer_id is null or customer_id not in (from known)))::bigint as orphans
         from segments."{name}"
         """  # noqa: S608
         for name in segment_names()
@@ -44,8 +42,9 @@ def segments(connection: duckdb.DuckDBPyConnection, baseline: Baseline) -> "pd.D
     frame = (
         connection.sql(
             f"""
+        with known as (select customer_id from customers.customers)
         select *, case when people.n < {MIN_CUSTOMERS} then 0 else members / people.n end as share_of_customers
-        from ({" union all ".join(parts)}), (select count(*) as n from customers.customers) as people order by asset
+        from ({" union all ".join(parts)}), (select count(*) as n from known) as people order by asset
         """  # noqa: S608
         )
         .df()
@@ -60,36 +59,26 @@ def segments(connection: duckdb.DuckDBPyConnection, baseline: Baseline) -> "pd.D
     return frame
 
 
-def expectations() -> "Sequence[Expectation]":
-    """What must hold for every segment."""
-    import great_expectations.expectations as gxe
-
-    return [
-        gxe.ExpectColumnValuesToBeInSet(
-            column="missing_or_double",
-            value_set=[0],
-            severity="critical",
-            description="every member is there once",
-        ),
-        gxe.ExpectColumnValuesToBeInSet(
-            column="orphans", value_set=[0], severity="critical", description="every member is a customer"
-        ),
-        gxe.ExpectColumnValuesToBeBetween(
-            column="share_of_customers",
-            max_value=MAX_SHARE,
-            severity="critical",
-            description=f"at most {MAX_SHARE:.0%} of all customers are in it",
-        ),
-        gxe.ExpectColumnValuesToBeInSet(
-            column="fell",
-            value_set=[False],
-            severity="critical",
-            description=f"it has not lost {MAX_FALL:.0%} of its members since the last good build",
-        ),
-        gxe.ExpectColumnValuesToBeBetween(
-            column="members", min_value=1, severity="warning", description="it has members"
-        ),
-    ]
+EXPECTATIONS = (
+    # What must hold for every segment.
+    expect("values_to_be_in_set", "missing_or_double", "every member is there once", critical=True, value_set=[0]),
+    expect("values_to_be_in_set", "orphans", "every member is a customer", critical=True, value_set=[0]),
+    expect(
+        "values_to_be_between",
+        "share_of_customers",
+        f"at most {MAX_SHARE:.0%} of all customers are in it",
+        critical=True,
+        max_value=MAX_SHARE,
+    ),
+    expect(
+        "values_to_be_in_set",
+        "fell",
+        f"it has not lost {MAX_FALL:.0%} of its members since the last good build",
+        critical=True,
+        value_set=[False],
+    ),
+    expect("values_to_be_between", "members", "it has members", min_value=1),
+)
 
 
-SUITES = [Suite("segments", segments, expectations)]
+SUITES = [Suite("segments", segments, EXPECTATIONS)]

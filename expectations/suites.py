@@ -1,4 +1,4 @@
-"""Runs suites of expectations: real suites, validation definitions and checkpoints, kept with their Data Docs beside the
+"""Runs suites of expectations: suites, validation definitions and checkpoints, kept with Data Docs beside the
 warehouse. Frames are counts and shares worked out by SQL wherever the rows speak of people; results hold counts only.
 """
 
@@ -18,12 +18,39 @@ from kinship.settings import settings
 if TYPE_CHECKING:
     import pandas as pd
     from great_expectations.core import ExpectationSuiteValidationResult
-    from great_expectations.data_context import AbstractDataContext
-    from great_expectations.expectations.expectation import Expectation
+    from great_expectations.data_context.data_context.abstract_data_context import AbstractDataContext
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
 Baseline = Mapping[str, Mapping[str, Any]]  # asset -> measure -> its value after the last build that passed
 
 KEPT_RUNS = 20  # of each suite, in the store and in Data Docs
+
+
+@dataclass(frozen=True)
+class Expected:
+    """One expectation of Great Expectations about a column, and what it says in words."""
+
+    type: str
+    says: str
+    critical: bool
+    arguments: Mapping[str, Any]
+
+    def configuration(self) -> "ExpectationConfiguration":
+        """As the library wants it."""
+        from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+        from great_expectations.expectations.metadata_types import FailureSeverity
+
+        return ExpectationConfiguration(
+            type=self.type,
+            kwargs=dict(self.arguments),
+            description=self.says,
+            severity=FailureSeverity.CRITICAL if self.critical else FailureSeverity.WARNING,
+        )
+
+
+def expect(what: str, column: str, says: str, *, critical: bool = False, **arguments: Any) -> Expected:
+    """`expect_column_<what>` of the library. What is critical stops the run; anything else is a warning."""
+    return Expected(f"expect_column_{what}", says, critical, {"column": column, **arguments})
 
 
 @dataclass(frozen=True)
@@ -36,7 +63,7 @@ class Suite:
 
     name: str
     frame: "Callable[[duckdb.DuckDBPyConnection, Baseline], pd.DataFrame]"
-    expectations: "Callable[[], Sequence[Expectation]]"
+    expectations: Sequence[Expected]
     asset: str | None = None
 
 
@@ -47,11 +74,12 @@ def context() -> "AbstractDataContext":
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its dependencies announce their own futures on import
         import great_expectations as gx
+        from great_expectations.data_context.types.base import ProgressBarsConfig
 
         root = settings().state / "great_expectations"
         root.mkdir(parents=True, exist_ok=True)
         gx_context = gx.get_context(mode="file", project_root_dir=root)
-    gx_context.variables.progress_bars = {"globally": False}
+    gx_context.variables.progress_bars = ProgressBarsConfig(globally=False)
     if "local_site" in gx_context.get_site_names():
         gx_context.delete_data_docs_site("local_site")
     if "kinship" not in gx_context.get_site_names():
@@ -62,7 +90,6 @@ def context() -> "AbstractDataContext":
                 "class_name": "SiteBuilder",
                 "store_backend": store,
                 "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-                "show_how_to_buttons": False,
             },
         )
     return gx_context
@@ -88,13 +115,13 @@ def _evaluate(
     gx_context: "AbstractDataContext", suite: Suite, frame: "pd.DataFrame", run_name: str
 ) -> "ExpectationSuiteValidationResult":
     import great_expectations as gx
-    from great_expectations.checkpoint import UpdateDataDocsAction
+    from great_expectations.checkpoint.actions import UpdateDataDocsAction
     from great_expectations.core.run_identifier import RunIdentifier
 
     source = gx_context.data_sources.add_or_update_pandas("warehouse")
     batch = source.add_dataframe_asset(suite.name).add_batch_definition_whole_dataframe("whole")
     definition = gx_context.suites.add_or_update(
-        gx.ExpectationSuite(name=suite.name, expectations=list(suite.expectations()))
+        gx.ExpectationSuite(name=suite.name, expectations=[one.configuration() for one in suite.expectations])
     )
     validation = gx_context.validation_definitions.add_or_update(
         gx.ValidationDefinition(name=suite.name, data=batch, suite=definition)
@@ -121,9 +148,9 @@ def _by_asset(suite: Suite, frame: "pd.DataFrame", outcome: "ExpectationSuiteVal
     failed: dict[str, list[str]] = {asset: [] for asset in assets}
     critical: set[str] = set()
     for result in outcome.results:
-        if result.success:
-            continue
         config = result.expectation_config
+        if result.success or config is None:
+            continue
         says = config.description or f"{config.type} {config.kwargs.get('column', '')}".strip()
         unexpected = result.result.get("unexpected_count")
         if suite.asset:
@@ -137,7 +164,7 @@ def _by_asset(suite: Suite, frame: "pd.DataFrame", outcome: "ExpectationSuiteVal
             failed[asset].append(says)
             if config.severity == "critical":
                 critical.add(asset)
-    measures = {} if suite.asset else {row["asset"]: row for row in frame.to_dict("records")}
+    measures = {} if suite.asset else {str(row["asset"]): row for row in frame.to_dict("records")}
     return [
         CheckResult(
             asset=asset,
@@ -146,7 +173,7 @@ def _by_asset(suite: Suite, frame: "pd.DataFrame", outcome: "ExpectationSuiteVal
             severity="error" if asset in critical else "warning",
             expectations=len(outcome.results),
             failed=tuple(failed[asset]),
-            metadata={k: v for k, v in measures.get(asset, {}).items() if k != "asset"},
+            metadata={str(k): v for k, v in measures.get(asset, {}).items() if k != "asset"},
         )
         for asset in assets
     ]

@@ -1,7 +1,7 @@
-"""What the tables were last built from, kept in the warehouse itself, so that a run in which nothing changed builds nothing.
+"""What the tables were last built from, kept in the warehouse itself: a run in which nothing changed builds nothing.
 
-`operations.builds` holds at most one row: the last build by the pipeline, finished or not. A bare `dbt build` empties it
-(macro `forget_build`), because afterwards nobody knows what the tables were built from; the next run then builds everything.
+`operations.builds` holds at most one row: the last build by the pipeline, finished or not. A bare `dbt build` empties
+it (macro `forget_build`), as nobody then knows what the tables were built from; the next run builds everything.
 `operations.checks` holds the latest result of every expectation, for runs that do not evaluate them again.
 """
 
@@ -31,7 +31,7 @@ class CheckResult:
 
 
 def fingerprint(connection: duckdb.DuckDBPyConnection) -> str:
-    """A digest of everything the tables depend on: the raw files taken in, the project's files and the moment it looks from."""
+    """A digest of all that the tables depend on: raw files taken in, the project's files, the moment it looks from."""
     raw = []
     for source in raw_sources(connection):
         state = connection.execute(
@@ -55,7 +55,7 @@ def unchanged_since(connection: duckdb.DuckDBPyConnection) -> datetime | None:
 
 
 def begin(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
-    """Note that a build has begun. Until `finish` the tables count as unbuilt, so a build that breaks off is done again."""
+    """Note that a build has begun. Until `finish` the tables count as unbuilt; a build broken off is done again."""
     connection.execute("create schema if not exists operations")
     connection.execute(
         "create table if not exists operations.builds"
@@ -66,7 +66,7 @@ def begin(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
 
 
 def finish(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
-    """Note that the build this run began is whole and has passed its checks; its measures are the next one's baseline."""
+    """Note that the build this run began is whole and passed its checks; its measures are the next one's baseline."""
     if not has_table(connection, "operations", "builds"):
         return
     connection.execute("begin")

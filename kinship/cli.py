@@ -195,9 +195,9 @@ def sync(
             # one destination's trouble keeps nothing from the others
             errors.append(error)
     print_sync_results(results)
-    for error in errors:
-        print(f"kinship: {error}", file=sys.stderr)
-    codes = {_exit_code(error) for error in errors} | {1 for result in results if result.status == "incomplete"}
+    for failure in errors:
+        print(f"kinship: {failure}", file=sys.stderr)
+    codes = {_exit_code(failure) for failure in errors} | {1 for result in results if result.status == "incomplete"}
     raise typer.Exit(next((code for code in (1, 2, 3) if code in codes), 0))
 
 

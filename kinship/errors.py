@@ -1,4 +1,4 @@
-"""Errors that reach a person: one message that says what, what was expected and what to do. The class is the exit code."""
+"""Errors that reach a person: one message with what happened, what was expected and what to do, and an exit code."""
 
 
 class KinshipError(Exception):

@@ -1,4 +1,4 @@
-"""dbt's manifest, parsed only when something it depends on has changed: a parse costs seconds, a comparison milliseconds."""
+"""dbt's manifest, parsed only when something it depends on has changed: a parse costs seconds, a look does not."""
 
 import hashlib
 import json

@@ -37,7 +37,7 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """0 done, 1 failed, 2 wrong configuration, 3 stopped by a guard; of several, the one most in need of a person."""
+        """0 done, 1 failed, 2 wrong configuration, 3 stopped by a guard; of several, the lowest but 0."""
         if self.success:
             return 0
         codes = {step.exit_code for step in self.record.failed}
@@ -146,7 +146,7 @@ def _nothing() -> Iterator[None]:
 def own_console() -> Iterator[Console]:
     """A console on a copy of standard output, while the original goes to Dagster's compute logs only.
 
-    dbt's and the sources' own output is kept there (and shown in the UI); printed here it would tear the progress display.
+    dbt's and the sources' own output is kept there and shown in the UI; printed here it would tear the display.
     """
     sys.stdout.flush()
     sys.stderr.flush()

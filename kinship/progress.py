@@ -104,7 +104,7 @@ class RunProgress:
             self.record.retries += 1
             self._console.print(f"  [yellow]↻[/] {title(step)}: failed, will be tried again")
         elif kind == "STEP_FAILURE":
-            self._end(_failure(step, entry))
+            self._end(_failure(step, event.step_failure_data))
 
     def _describe(self, step: str) -> None:
         total = self._assets.get(step, 0)
@@ -119,13 +119,11 @@ class RunProgress:
         self._progress.advance(self._task)
 
 
-def _failure(step: str, entry: "EventLogEntry") -> StepOutcome:
-    assert entry.dagster_event is not None
-    data = entry.dagster_event.step_failure_data
+def _failure(step: str, data: Any) -> StepOutcome:
     if data.user_failure_data is not None:
         code = data.user_failure_data.metadata.get("exit_code")
         return StepOutcome(
-            step, "failed", message=data.user_failure_data.description or "", exit_code=int(code.value) if code else 1
+            step, "failed", message=data.user_failure_data.description or "", exit_code=code.value if code else 1
         )
     error = data.error
     if error is not None and error.cls_name == "DagsterAssetCheckFailedError":

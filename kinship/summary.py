@@ -1,4 +1,4 @@
-"""What a person reads when a run has ended: what came in, who it is, what left, what was held back, and where to look."""
+"""What a person reads when a run has ended: what came in, who it is, what left, what was held back."""
 
 import json
 from dataclasses import dataclass, field
@@ -78,8 +78,7 @@ def facts(settings: Settings, new_rows: dict[str, int], rebuilt: bool) -> Facts:
 
 def _one(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
     row = connection.execute(query).fetchone()
-    assert row is not None  # aggregates return one row
-    return row
+    return row or ()  # aggregates always return a row
 
 
 def _source(warehouse: duckdb.DuckDBPyConnection, source: str, new: int) -> SourceRows:

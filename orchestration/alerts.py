@@ -1,4 +1,4 @@
-"""Failure alerts, to a webhook and by e-mail. They say which run, job and step failed and how, and nothing about anyone's data."""
+"""Failure alerts, to a webhook and by e-mail: which run, job and step failed, and how. Nothing about anyone's data."""
 
 import json
 import os
@@ -6,6 +6,7 @@ import smtplib
 import ssl
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
 
@@ -27,7 +28,7 @@ class FailedRun:
     job: str
     steps: tuple[str, ...]
     errors: tuple[str, ...]  # the errors' classes; messages stay in Dagster
-    failed_at: str
+    noticed_at: str
 
     @property
     def headline(self) -> str:
@@ -115,7 +116,7 @@ def describe(context: dg.RunFailureSensorContext) -> FailedRun:
         job=context.dagster_run.job_name,
         steps=tuple(steps),
         errors=tuple(dict.fromkeys(errors)),
-        failed_at=context.failure_event.timestamp if isinstance(context.failure_event.timestamp, str) else "",
+        noticed_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 
@@ -124,7 +125,7 @@ def failure_alert() -> dg.SensorDefinition:
 
     @dg.run_failure_sensor(
         name="failure_alert",
-        description="Sends KINSHIP_ALERT_WEBHOOK and KINSHIP_ALERT_EMAIL word of every failed run: run, job, step, error class.",
+        description="Tells KINSHIP_ALERT_WEBHOOK and KINSHIP_ALERT_EMAIL of every failed run.",
         default_status=dg.DefaultSensorStatus.RUNNING if configured() else dg.DefaultSensorStatus.STOPPED,
         minimum_interval_seconds=30,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 
@@ -57,7 +58,7 @@ def _extract_asset(source: Source) -> dg.AssetsDefinition:
         retry_policy=RETRY,
         pool=WRITER,
     )
-    def take_in(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    def take_in(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         try:
             result = extract(source.name)
         except ExtractError as error:

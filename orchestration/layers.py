@@ -1,4 +1,4 @@
-"""The dbt models as Dagster assets: one op per stretch between two gates, as a failed check stops only the ops after it."""
+"""The dbt models as Dagster assets: one op per stretch between two gates, as a check stops only the ops after it."""
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,7 +33,7 @@ STRETCHES = {
 
 
 class LayerTranslator(DagsterDbtTranslator):
-    """Names assets as the warehouse does, `<schema>.<table>`, and groups them by the folder they lie in, which is their layer."""
+    """Names assets as the warehouse does, `<schema>.<table>`, and groups them by their folder, which is their layer."""
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
         return dg.AssetKey([dbt_resource_props["schema"], dbt_resource_props["name"]])
@@ -62,7 +62,7 @@ def dbt_resource() -> DbtCliResource:
 
 
 def _target_folder(stretch: str) -> Path:
-    """A folder of its own for each op's artefacts, replaced by the next run, and started from the parse already done."""
+    """A folder for each op's artefacts, overwritten by the next run, that starts from the parse already done."""
     folder = settings().state / "dbt" / stretch
     folder.mkdir(parents=True, exist_ok=True)
     parsed = manifest_path().with_name("partial_parse.msgpack")

@@ -42,12 +42,12 @@ nightly = dg.ScheduleDefinition(
     cron_schedule="30 2 * * *",
     execution_timezone="UTC",
     tags={REBUILD_TAG: "true"},
-    description="Builds everything anew from raw and evaluates every expectation, so that no increment's error lives past a day.",
+    description="Builds everything anew from raw and evaluates every check: no increment's error outlives a day.",
 )
 
 
 def look(names: Sequence[str]) -> tuple[dict[str, list[int]], float]:
-    """What the sources' folders hold (files, bytes, newest change in ns), by stat alone, and the newest change's age in s."""
+    """By source: files, bytes, newest change (ns), by stat alone; and the age in seconds of the newest of all."""
     seen: dict[str, list[int]] = {}
     newest = 0
     for source in names:

@@ -1,6 +1,7 @@
 """The syncs as Dagster assets: one per sync model, behind the last gate."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 
@@ -41,7 +42,7 @@ def _sync_asset(sync: Sync) -> dg.AssetsDefinition:
         key=["reverse_etl", sync.name],
         deps=[dg.AssetKey([sync.schema_name, sync.table])],
         group_name="reverse_etl",
-        description=f"{sync.object} at {sync.destination}, matched by {sync.key}: what differs from what it has accepted.",
+        description=f"{sync.object} at {sync.destination}, matched by {sync.key}: sends what differs.",
         owners=[sync.owner] if "@" in sync.owner else None,
         kinds={sync.destination},
         tags={"purpose": sync.purpose, "mode": sync.mode},
@@ -57,7 +58,7 @@ def _sync_asset(sync: Sync) -> dg.AssetsDefinition:
         ),
         pool=WRITER,
     )
-    def send(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    def send(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         try:
             result = run_sync(sync, settings())
         except GuardError as error:
