@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 from random import Random
@@ -42,6 +42,7 @@ _REQUIRED = {
     "zendesk/comments": ("id", "created_at"),
     "zendesk/satisfaction_ratings": ("id", "updated_at"),
 }
+_AT_ONCE = 4_000
 _ZIPPED = ("shopify", "segment")
 _PARQUET = {
     "enrichment/people": (
@@ -99,12 +100,17 @@ class Files:
         self.files += 1
         self.bytes += path.stat().st_size
 
-    def _write(self, table: str, path: Path, lines: Iterable[str], rows: int) -> None:
+    def _write(self, table: str, path: Path, lines: list[str], rows: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        data = "".join(lines).encode()
         part = path.with_name(f"{path.name}.part")
-        # no time and no name in the header: the same lines are the same bytes
-        part.write_bytes(gzip.compress(data, compresslevel=1, mtime=0) if path.suffix == ".gz" else data)
+        with part.open("wb") as raw:
+            if path.suffix == ".gz":
+                # no time and no name in the header: the same lines are the same bytes
+                with gzip.GzipFile("", "wb", compresslevel=1, fileobj=raw, mtime=0) as zipped:
+                    for start in range(0, len(lines), _AT_ONCE):
+                        zipped.write("".join(lines[start : start + _AT_ONCE]).encode())
+            else:
+                raw.writelines(line.encode() for line in lines)
         self._finish(table, rows, part, path)
 
     def _broken(self, day: int, lines: int, chance: Random) -> int:
