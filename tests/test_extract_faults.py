@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,6 +12,8 @@ from extract_house import House, current, everything, house, quarantined, query,
 
 from orchestration.extract import extract
 from orchestration.extract.faults import UNFINISHED
+from orchestration.extract.landing import Landing, Outcome
+from orchestration.extract.readers import Input, Reader
 
 new_house = pytest.fixture(house, name="house")
 
@@ -255,3 +258,39 @@ def test_line_numbers_hold_in_a_long_file(house: House) -> None:
     extract("zendesk")
     assert [line for _, line, _ in quarantined("zendesk")] == [10_000, 20_000, 30_000, 40_000, 50_000, 60_000]
     assert query("select count(*) from raw_zendesk.users") == [(59_994,)]
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]) -> None:
+    """Make a change to the files after they were read for the first time, before the run is done with them."""
+    land = Landing._land
+    changes = iter([change])
+
+    def changing(self: Landing, reader: Reader, inputs: Sequence[Input]) -> Outcome:
+        outcome = land(self, reader, inputs)
+        next(changes, lambda: None)()
+        return outcome
+
+    monkeypatch.setattr(Landing, "_land", changing)
+
+
+def test_a_file_that_grows_while_it_is_read_is_read_as_it_was(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = "zendesk/users/a.jsonl"
+    house.write(file, users([1, 2]) + "broken\n")
+    meanwhile(monkeypatch, lambda: house.append(file, users([3])))
+    assert extract("zendesk").rows["users"] == 2
+    assert extract("zendesk").rows["users"] == 1
+    assert current("zendesk", "users", "id") == [("1",), ("2",), ("3",)]
+    assert quarantined("zendesk") == [("users/a.jsonl", 3, NOT_JSON)]
+
+
+def test_a_file_that_is_replaced_or_goes_away_while_it_is_read_is_left_for_the_next_run(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.write("zendesk/users/a.jsonl", users(["old"]))
+    gone = house.write("zendesk/users/b.jsonl.gz", users(["gone"]))
+    house.write("zendesk/users/c.jsonl", users(["c"]))
+    meanwhile(monkeypatch, lambda: (house.write("zendesk/users/a.jsonl", users(["new"])), gone.unlink()))
+    first = extract("zendesk")
+    assert first.rows["users"] == 1 and len(first.notes) == 2
+    assert extract("zendesk").rows["users"] == 1
+    assert current("zendesk", "users", "id") == [("c",), ("new",)] and quarantined("zendesk") == []

@@ -61,6 +61,9 @@ def find(location: Path, tables: Sequence[str]) -> tuple[list[Found], list[Ignor
         if table is None:
             ignored.append(Ignored(file, f"it belongs to none of the tables {', '.join(tables)}"))
             continue
+        if not os.access(path, os.R_OK):
+            ignored.append(Ignored(file, "this user may not read it"))
+            continue
         format, gzip = ENDINGS[ending]
         found.append(Found(file, path, table, format, gzip, stat.st_size, stat.st_mtime_ns))
     return found, ignored

@@ -112,7 +112,10 @@ class Landing:
                 if part.file_id in skipped:
                     continue
                 if part.first_byte > 0 and part.file_id not in copies:
-                    copies[part.file_id] = self._copy(part)
+                    copies[part.file_id] = tail = self._copy(part)
+                    if not tail.exists() or tail.stat().st_size < part.end - part.first_byte:
+                        skipped[part.file_id] = part
+                        continue
                 inputs.append(Input(part, copies.get(part.file_id, part.found.path)))
             outcome = self._land(reader, inputs)
             moved = [input.part for input in inputs if input.part.file_id not in copies and _changed(input.part)]

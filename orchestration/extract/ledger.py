@@ -103,7 +103,10 @@ def plan(location: str, found: Sequence[Found], entries: Iterable[Entry], file_i
     parts: list[Part] = []
     for file in found:
         past = live.get((file.table, file.file), [])
-        part = _next_part(file, past, changed, file_ids)
+        try:
+            part = _next_part(file, past, changed, file_ids)
+        except FileNotFoundError:  # it went away since the folder was listed
+            continue
         if part:
             parts.append(part)
     return Plan(tuple(parts), tuple(changed.values()))

@@ -108,7 +108,8 @@ class Run:
     @cached_property
     def plan(self) -> Plan:
         stamp = self.now.strftime("%Y%m%d%H%M%S%f")
-        return plan(self.location, self.files[0], self.known[1], (f"{stamp}-{number:06d}" for number in count(1)))
+        entries = [entry for entry in self.known[1] if entry.table_name in self.source.tables]
+        return plan(self.location, self.files[0], entries, (f"{stamp}-{number:06d}" for number in count(1)))
 
     @cached_property
     def connection(self) -> duckdb.DuckDBPyConnection:
