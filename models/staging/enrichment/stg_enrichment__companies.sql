@@ -8,7 +8,9 @@ raw_companies as (
 ),
 
 appearances as (
-    {{ latest_appearances('enrichment', 'companies', key='company_domain', changed_at='updated_at', relation='raw_companies') }}
+    {{ latest_appearances(
+        'enrichment', 'companies', key='company_domain', changed_at='updated_at', relation='raw_companies'
+    ) }}
 ),
 
 companies as (

@@ -33,7 +33,10 @@ profile_events as (
         {{ text_or_null('parsed.event.event_properties.subject') }} as subject,
         {{ text_or_null('parsed.event.event_properties.url') }} as url,
         -- timestamps
-        coalesce({{ utc_timestamp('parsed.event.datetime') }}, {{ utc_from_epoch_seconds('parsed.event.timestamp') }}) as occurred_at
+        coalesce(
+            {{ utc_timestamp('parsed.event.datetime') }},
+            {{ utc_from_epoch_seconds('parsed.event.timestamp') }}
+        ) as occurred_at
     from parsed
     left join metrics on parsed.related.metric.data.id = metrics.metric_id
 )

@@ -13,7 +13,9 @@ raw_profiles as (
 ),
 
 appearances as (
-    {{ all_appearances('klaviyo', 'profiles', key='id', changed_at='updated_time', created_at='created_time', relation='raw_profiles') }}
+    {{ all_appearances(
+        'klaviyo', 'profiles', key='id', changed_at='updated_time', created_at='created_time', relation='raw_profiles'
+    ) }}
 ),
 
 parsed as (

@@ -21,7 +21,8 @@ typed as (
             -- the order itself is told by the shop
             when snake_name = 'order_completed' then 'order_completed_web'
             else coalesce(snake_name, message_type)
-        end as event_type
+        end as event_type,
+        case when message_type = 'screen' or device_type in ('ios', 'android') then 'app' else 'web' end as channel
     from messages
 ),
 
@@ -31,7 +32,7 @@ events as (
             'event_id': 'message_id',
             'record_id': 'record_id',
             'event_type': 'event_type',
-            'channel': "case when message_type = 'screen' or device_type in ('ios', 'android') then 'app' else 'web' end",
+            'channel': 'channel',
             'occurred_at': 'occurred_at',
             'received_at': 'received_at',
             'campaign': 'campaign',

@@ -18,13 +18,19 @@ seen as (
 
 -- the cookie is known on its own; the account carries the cookies and devices it was used with
 anonymous_records as (
-    select *, 'anonymous:' || anonymous_id as record_id, cast(null as string) as country_code
+    select
+        *,
+        'anonymous:' || anonymous_id as record_id,
+        cast(null as string) as country_code
     from seen
     where anonymous_id is not null
 ),
 
 user_records as (
-    select *, 'user:' || user_id as record_id, cast(null as string) as country_code
+    select
+        *,
+        'user:' || user_id as record_id,
+        cast(null as string) as country_code
     from seen
     where user_id is not null
 ),

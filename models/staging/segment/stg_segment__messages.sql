@@ -19,7 +19,8 @@ parsed as (
         }) }} as about,
         {{ json_object('traits', ['email', 'phone', 'first_name', 'last_name']) }} as person,
         {{ json_object('properties', [
-            'product_id', 'name', 'price', 'quantity', 'currency', 'cart_id', 'checkout_id', 'order_id', 'revenue', 'total',
+            'product_id', 'name', 'price', 'quantity', 'currency', 'cart_id', 'checkout_id', 'order_id',
+            'revenue', 'total',
         ]) }} as subject
     from appearances
 ),
@@ -30,7 +31,10 @@ messages as (
         message_id,
         {{ text_or_null('anonymous_id') }} as anonymous_id,
         {{ text_or_null('user_id') }} as user_id,
-        coalesce('user:' || {{ text_or_null('user_id') }}, 'anonymous:' || {{ text_or_null('anonymous_id') }}) as record_id,
+        coalesce(
+            'user:' || {{ text_or_null('user_id') }},
+            'anonymous:' || {{ text_or_null('anonymous_id') }}
+        ) as record_id,
         {{ text_or_null('about.device.id') }} as device_id,
         {{ text_or_null('subject.product_id') }} as product_id,
         {{ text_or_null('subject.cart_id') }} as cart_id,
@@ -41,10 +45,10 @@ messages as (
         {{ text_or_null('coalesce(event, name)') }} as message_name,
         {{ text_or_null('lower(about.device.type)') }} as device_type,
         {{ text_or_null('about.locale') }} as locale,
-        about.page.path as page_path,
-        about.page.url as page_url,
-        about.page.title as page_title,
-        about.page.referrer as referrer,
+        {{ text_or_null('about.page.path') }} as page_path,
+        {{ text_or_null('about.page.url') }} as page_url,
+        {{ text_or_null('about.page.title') }} as page_title,
+        {{ text_or_null('about.page.referrer') }} as referrer,
         {{ text_or_null('about.campaign.name') }} as campaign,
         {{ text_or_null('about.campaign.source') }} as campaign_source,
         {{ text_or_null('about.campaign.medium') }} as campaign_medium,
@@ -52,7 +56,7 @@ messages as (
         {{ text_or_null('person.phone') }} as phone,
         {{ text_or_null('person.first_name') }} as first_name,
         {{ text_or_null('person.last_name') }} as last_name,
-        subject.name as product_name,
+        {{ text_or_null('subject.name') }} as product_name,
         {{ text_or_null('upper(subject.currency)') }} as currency,
         -- numerics
         try_cast(subject.price as decimal(18, 2)) as price,
@@ -63,8 +67,16 @@ messages as (
         try_cast(about.consent.categoryPreferences.advertising as boolean) as is_advertising_allowed,
         try_cast(about.consent.categoryPreferences.marketing as boolean) as is_marketing_allowed,
         -- timestamps: `timestamp` is corrected for the device's wrong clock
-        coalesce({{ utc_timestamp('timestamp') }}, {{ utc_timestamp('original_timestamp') }}, {{ utc_timestamp('received_at') }}) as occurred_at,
-        coalesce({{ utc_timestamp('received_at') }}, {{ utc_timestamp('sent_at') }}, {{ utc_timestamp('timestamp') }}) as received_at
+        coalesce(
+            {{ utc_timestamp('timestamp') }},
+            {{ utc_timestamp('original_timestamp') }},
+            {{ utc_timestamp('received_at') }}
+        ) as occurred_at,
+        coalesce(
+            {{ utc_timestamp('received_at') }},
+            {{ utc_timestamp('sent_at') }},
+            {{ utc_timestamp('timestamp') }}
+        ) as received_at
     from parsed
 )
 

@@ -18,7 +18,7 @@ checkouts as (
         -- ids
         id as checkout_id,
         {{ text_or_null('buyer.id') }} as shopify_customer_id,
-        case when {{ text_or_null('buyer.id') }} is null then 'checkouts:' || id else 'customers:' || trim(buyer.id) end as record_id,
+        coalesce('customers:' || {{ text_or_null('buyer.id') }}, 'checkouts:' || id) as record_id,
         {{ text_or_null('token') }} as checkout_token,
         {{ text_or_null('cart_token') }} as cart_id,
         -- strings

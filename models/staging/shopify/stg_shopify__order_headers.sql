@@ -10,7 +10,9 @@ parsed as (
     select
         *,
         {{ json_object('customer', ['id', 'email']) }} as buyer,
-        {{ json_object('billing_address', ['first_name', 'last_name', 'address1', 'city', 'zip', 'country_code', 'phone']) }} as billing
+        {{ json_object('billing_address', [
+            'first_name', 'last_name', 'address1', 'city', 'zip', 'country_code', 'phone',
+        ]) }} as billing
     from appearances
 ),
 
@@ -19,7 +21,7 @@ order_headers as (
         -- ids
         id as order_id,
         {{ text_or_null('buyer.id') }} as shopify_customer_id,
-        case when {{ text_or_null('buyer.id') }} is null then 'orders:' || id else 'customers:' || trim(buyer.id) end as record_id,
+        coalesce('customers:' || {{ text_or_null('buyer.id') }}, 'orders:' || id) as record_id,
         {{ text_or_null('cart_token') }} as cart_id,
         {{ text_or_null('checkout_token') }} as checkout_id,
         -- strings

@@ -10,7 +10,9 @@ items as (
     select
         order_id,
         currency,
-        {{ explode_list(json_objects('line_items', ['id', 'product_id', 'sku', 'title', 'quantity', 'price', 'total_discount'])) }} as item
+        {{ explode_list(json_objects('line_items', [
+            'id', 'product_id', 'sku', 'title', 'quantity', 'price', 'total_discount',
+        ])) }} as item
     from order_headers
 ),
 

@@ -29,7 +29,8 @@ orders as (
         order_headers.processed_at as ordered_at,
         case
             when order_headers.cancelled_at is not null or order_headers.financial_status = 'voided' then 'cancelled'
-            when order_headers.financial_status in ('paid', 'refunded', 'partially_refunded') then order_headers.financial_status
+            when order_headers.financial_status in ('paid', 'refunded', 'partially_refunded')
+                then order_headers.financial_status
             else 'open'
         end as status,
         case order_headers.source_name
@@ -64,7 +65,9 @@ with_net as (
         gross_amount,
         discount_amount,
         refunded_amount,
-        cast(case when status = 'cancelled' then 0 else gross_amount - refunded_amount end as decimal(18, 2)) as net_amount,
+        cast(
+            case when status = 'cancelled' then 0 else gross_amount - refunded_amount end as decimal(18, 2)
+        ) as net_amount,
         currency
     from orders
 )

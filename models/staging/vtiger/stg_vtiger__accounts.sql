@@ -16,7 +16,9 @@ accounts as (
         {{ text_or_null('appearances.account_no') }} as account_number,
         {{ text_or_null('appearances.accountname') }} as account_name,
         {{ text_or_null('appearances.website') }} as website,
-        {{ text_or_null("regexp_extract(lower(appearances.website), '^(https?://)?(www[.])?([^/:?]+)', 3)") }} as company_domain,
+        {{ text_or_null(
+            "regexp_extract(lower(appearances.website), '^(https?://)?(www[.])?([^/:?]+)', 3)"
+        ) }} as company_domain,
         {{ text_or_null('appearances.email1') }} as email,
         {{ text_or_null('appearances.phone') }} as phone,
         {{ text_or_null('appearances.industry') }} as industry,

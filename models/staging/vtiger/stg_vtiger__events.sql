@@ -45,19 +45,31 @@ deals_created as (
 ),
 
 -- what is only planned, or was not held, has not happened
+held as (
+    select
+        *,
+        case activity_type
+            when 'Call' then 'call_made'
+            when 'Meeting' then 'meeting_held'
+            else coalesce({{ snake_case('activity_type') }}, 'activity_held')
+        end as event_type,
+        coalesce(starts_at, created_at, updated_at) as held_at
+    from activities
+    where contact_id is not null and activity_status = 'Held'
+),
+
 talks_held as (
     select
         {{ event_columns('vtiger', {
             'event_id': "'events:' || activity_id",
             'record_id': "'contacts:' || contact_id",
-            'event_type': "case activity_type when 'Call' then 'call_made' when 'Meeting' then 'meeting_held' else " ~ snake_case('activity_type') ~ " end",
+            'event_type': 'event_type',
             'channel': "'crm'",
-            'occurred_at': 'coalesce(starts_at, created_at)',
+            'occurred_at': 'held_at',
             'received_at': 'updated_at',
             'detail': 'activity_status',
         }) }}
-    from activities
-    where contact_id is not null and activity_status = 'Held' and coalesce(starts_at, created_at) is not null
+    from held
 ),
 
 events as (
