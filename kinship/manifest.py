@@ -46,7 +46,8 @@ def prepare_manifest() -> Path:
     now = settings()
     path = manifest_path()
     stamp = path.with_name("digest")
-    wanted = digest_of(PROJECT_FILES, now.target, str(now.warehouse), os.environ.get("KINSHIP_AS_OF", ""))
+    # relations are named after the file's stem; where it lies does not matter
+    wanted = digest_of(PROJECT_FILES, now.target, now.warehouse.stem, os.environ.get("KINSHIP_AS_OF", ""))
     if path.exists() and stamp.exists() and stamp.read_text() == wanted:
         return path
     stamp.unlink(missing_ok=True)
