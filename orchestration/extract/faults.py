@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 import duckdb
-import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow as pa
 
 from orchestration.extract import sql
 from orchestration.extract.columns import columns_of, projection

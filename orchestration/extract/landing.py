@@ -9,8 +9,8 @@ from itertools import count, islice
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.parquet as pq  # type: ignore[import-untyped]
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from orchestration.extract import sql
 from orchestration.extract.faults import UNFINISHED, Fault
