@@ -63,7 +63,7 @@ def send(failed: FailedRun) -> list[str]:
 @retry(
     retry=retry_if_exception_type((httpx.TransportError, httpx.HTTPStatusError)),
     stop=stop_after_attempt(3),
-    wait=wait_exponential_jitter(initial=0.5, max=5),
+    wait=wait_exponential_jitter(multiplier=0.5, max=5),
     reraise=True,
 )
 def _post(failed: FailedRun) -> None:
@@ -74,7 +74,7 @@ def _post(failed: FailedRun) -> None:
 @retry(
     retry=retry_if_exception_type((OSError, smtplib.SMTPServerDisconnected)),
     stop=stop_after_attempt(3),
-    wait=wait_exponential_jitter(initial=0.5, max=5),
+    wait=wait_exponential_jitter(multiplier=0.5, max=5),
     reraise=True,
 )
 def _mail(failed: FailedRun) -> None:

@@ -17,6 +17,9 @@ import duckdb
 import pytest
 from conftest import KINSHIP, call, environment
 
+# dagster-dbt's SQL parser warns its developers on import
+pytestmark = pytest.mark.filterwarnings("ignore:sqlglotrs is deprecated:DeprecationWarning")
+
 
 @pytest.fixture(scope="module")
 def definitions(built_company: Path) -> Iterator[dg.Definitions]:
