@@ -1,6 +1,5 @@
 """The whole way, as a user goes it: run, run again, let time pass, run again."""
 
-import json
 from pathlib import Path
 
 import duckdb
@@ -47,17 +46,14 @@ def test_a_second_run_changes_nothing_and_new_days_change_what_they_touch(compan
     assert sent
 
     second = run(company)
-    assert "nothing is new since the build of" in second
+    assert "nothing is new in any source" in second
     assert digest(company) == before
     assert outbox(company) == sent
 
-    until = json.loads((company / "truth" / "company.json").read_text())["until"]
-    day = int(until[-2:])
     extended = call(
-        KINSHIP, "demo", "--people", "150", "--days", "40", "--until", f"2026-07-{3:02d}", env=environment(company)
+        KINSHIP, "demo", "--people", "150", "--days", "40", "--until", "2026-07-03", env=environment(company)
     )
     assert extended.returncode == 0, extended.stderr
-    assert day == 30
     third = run(company)
     assert "staging, identity, customers" in third
     after = digest(company)
