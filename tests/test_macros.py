@@ -141,6 +141,22 @@ def test_appearances_are_ordered_the_same_whatever_order_they_arrive_in(connecti
 
 
 @pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        ("days_between(\"timestamp '2026-01-31 23:59:00'\", \"timestamp '2026-02-01 00:01:00'\")", 1),
+        ("add_days(\"timestamp '2026-03-01'\", -1)", datetime(2026, 2, 28)),
+        ("add_hours(\"timestamp '2026-03-01'\", -4)", datetime(2026, 2, 28, 20)),
+        ("string_list('v')", "a, b"),
+        ("regexp_remove(\"'a1b22'\", '[0-9]+')", "ab"),
+        ("regexp_full_match(\"'aab'\", 'a+')", False),
+    ],
+)
+def test_small_differences_between_engines(connection: duckdb.DuckDBPyConnection, call: str, expected: Any) -> None:
+    rows = connection.execute(f"select {render(call)} from (values ('b'), ('a'), ('b')) as t (v)").fetchall()
+    assert rows[0][0] == expected
+
+
+@pytest.mark.parametrize(
     "call",
     [
         "utc_timestamp('v')",
@@ -151,6 +167,14 @@ def test_appearances_are_ordered_the_same_whatever_order_they_arrive_in(connecti
         "snake_case('v')",
         "row_hash('t')",
         "text_or_null('v')",
+        "days_between('v', 'v')",
+        "add_days('v', -7)",
+        "string_list('v')",
+        "regexp_remove('v', '[^0-9]')",
+        "regexp_full_match('v', 'a+')",
+        "normalise_email('v')",
+        "normalise_phone('v', 'v', 'v')",
+        "lifecycle_stage('v', 'v', 'v', 'v', 'v')",
     ],
 )
 def test_spark_reads_its_own_form(call: str) -> None:

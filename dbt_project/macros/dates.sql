@@ -9,5 +9,13 @@
 
 {#- Whole days from `earlier` to `later`, by calendar date in UTC. -#}
 {% macro days_between(earlier, later) -%}
-    {{ dbt.datediff(earlier, later, 'day') }}
+    {{ adapter.dispatch('days_between', 'kinship')(earlier, later) }}
+{%- endmacro %}
+
+{% macro duckdb__days_between(earlier, later) -%}
+    date_diff('day', {{ earlier }}, {{ later }})
+{%- endmacro %}
+
+{% macro spark__days_between(earlier, later) -%}
+    datediff({{ later }}, {{ earlier }})
 {%- endmacro %}

@@ -29,7 +29,7 @@ ranked as (
         *,
         row_number() over (
             partition by customer_id, attribute
-            order by priority, observed_at desc, record_id, value
+            order by priority asc, observed_at desc, record_id asc, value asc
         ) as precedence,
         count(*) over (partition by customer_id, attribute) as candidate_count
     from observed

@@ -1,8 +1,3 @@
-{%- set attributes = [
-    'first_name', 'last_name', 'full_name', 'email', 'phone', 'birth_date', 'street', 'city', 'postal_code', 'country_code',
-    'language', 'company_name', 'company_domain', 'job_title', 'age_band', 'income_band',
-] -%}
-
 with
 
 attribute_sources as (
@@ -12,9 +7,22 @@ attribute_sources as (
 golden as (
     select
         customer_id,
-        {% for attribute in attributes -%}
-        max(case when attribute = '{{ attribute }}' then value end) as {{ attribute }}{{ ',' if not loop.last }}
-        {% endfor %}
+        max(case when attribute = 'first_name' then value end) as first_name,
+        max(case when attribute = 'last_name' then value end) as last_name,
+        max(case when attribute = 'full_name' then value end) as full_name,
+        max(case when attribute = 'email' then value end) as email,
+        max(case when attribute = 'phone' then value end) as phone,
+        max(case when attribute = 'birth_date' then value end) as birth_date,
+        max(case when attribute = 'street' then value end) as street,
+        max(case when attribute = 'city' then value end) as city,
+        max(case when attribute = 'postal_code' then value end) as postal_code,
+        max(case when attribute = 'country_code' then value end) as country_code,
+        max(case when attribute = 'language' then value end) as language,
+        max(case when attribute = 'company_name' then value end) as company_name,
+        max(case when attribute = 'company_domain' then value end) as company_domain,
+        max(case when attribute = 'job_title' then value end) as job_title,
+        max(case when attribute = 'age_band' then value end) as age_band,
+        max(case when attribute = 'income_band' then value end) as income_band
     from attribute_sources
     group by customer_id
 )

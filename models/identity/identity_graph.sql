@@ -12,17 +12,27 @@ edges as (
     select * from {{ ref('identity_edges') }}
 ),
 
+edge_ends as (
+    select
+        left_source as source,
+        left_record_id as record_id,
+        tier
+    from edges
+    union all
+    select
+        right_source as source,
+        right_record_id as record_id,
+        tier
+    from edges
+),
+
 -- the strongest evidence that ties a record to its person
 best_evidence as (
     select
         source,
         record_id,
         min(tier) as tier
-    from (
-        select left_source as source, left_record_id as record_id, tier from edges
-        union all
-        select right_source as source, right_record_id as record_id, tier from edges
-    ) as ends
+    from edge_ends
     group by source, record_id
 ),
 

@@ -15,8 +15,9 @@ normalised as (
         observed.identifier_type,
         case observed.identifier_type
             when 'email' then {{ normalise_email('observed.identifier_value') }}
-            when 'phone'
-                then {{ normalise_phone('observed.identifier_value', 'countries.calling_code', 'countries.trunk_prefix') }}
+            when 'phone' then {{ normalise_phone(
+                'observed.identifier_value', 'countries.calling_code', 'countries.trunk_prefix'
+            ) }}
             else {{ normalise_id('observed.identifier_value') }}
         end as identifier_value,
         observed.first_seen_at,

@@ -14,19 +14,36 @@ orders as (
 
 -- a record may do something before, or without ever, naming an identifier: it is a person too
 mentions as (
-    select source, record_id, first_seen_at as seen_from, last_seen_at as seen_until from identifiers
+    select
+        source,
+        record_id,
+        first_seen_at,
+        last_seen_at
+    from identifiers
     union all
-    select source, record_id, min(occurred_at) as seen_from, max(occurred_at) as seen_until from events group by source, record_id
+    select
+        source,
+        record_id,
+        min(occurred_at) as first_seen_at,
+        max(occurred_at) as last_seen_at
+    from events
+    group by source, record_id
     union all
-    select source, record_id, min(ordered_at) as seen_from, max(ordered_at) as seen_until from orders group by source, record_id
+    select
+        source,
+        record_id,
+        min(ordered_at) as first_seen_at,
+        max(ordered_at) as last_seen_at
+    from orders
+    group by source, record_id
 ),
 
 seen as (
     select
         source,
         record_id,
-        min(seen_from) as first_seen_at,
-        max(seen_until) as last_seen_at
+        min(first_seen_at) as first_seen_at,
+        max(last_seen_at) as last_seen_at
     from mentions
     where record_id is not null
     group by source, record_id

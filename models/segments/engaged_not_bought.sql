@@ -1,5 +1,5 @@
 /*
-What:    people we know by name or address who clicked a mail or looked at products in the last 30 days and never bought.
+What:    people we can write to who clicked a mail or looked at products in the last 30 days and never bought.
 Owner:   growth@example.com
 Purpose: marketing
 */

@@ -9,8 +9,9 @@ buyers as (
     select
         customer_id,
         days_since_last_order,
-        {{ days_between('first_order_at', 'last_order_at') }} / nullif(order_count - 1, 0) as usual_gap_days,
-        ntile(5) over (order by revenue_eur desc, customer_id) as revenue_fifth
+        {{ days_between('first_order_at', 'last_order_at') }}
+        / nullif(order_count - 1, 0) as usual_gap_days,
+        ntile(5) over (order by revenue_eur desc, customer_id asc) as revenue_fifth
     from {{ ref('customers') }}
     where order_count > 0
 ),

@@ -1,4 +1,7 @@
-{#- History that no source could give again: it is never rebuilt, not even by --full-refresh. Each segment writes its own part (dbt_project/macros/segments.sql). -#}
+{#-
+    History that no source could give again: it is never rebuilt, not even by --full-refresh. Each segment writes its
+    own part (dbt_project/macros/segments.sql).
+-#}
 {{ config(
     materialized='incremental',
     full_refresh=false,
