@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from great_expectations.core import ExpectationSuiteValidationResult
     from great_expectations.data_context.data_context.abstract_data_context import AbstractDataContext
+    from great_expectations.data_context.store.store import DataDocsSiteConfigTypedDict
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
 Baseline = Mapping[str, Mapping[str, Any]]  # asset -> measure -> its value after the last build that passed
@@ -82,16 +83,17 @@ def context() -> "AbstractDataContext":
     gx_context.variables.progress_bars = ProgressBarsConfig(globally=False)
     if "local_site" in gx_context.get_site_names():
         gx_context.delete_data_docs_site("local_site")
-    if "kinship" not in gx_context.get_site_names():
-        store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(settings().data_docs)}
-        gx_context.add_data_docs_site(
-            site_name="kinship",
-            site_config={
-                "class_name": "SiteBuilder",
-                "store_backend": store,
-                "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-            },
-        )
+    store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(settings().data_docs)}
+    site: DataDocsSiteConfigTypedDict = {
+        "class_name": "SiteBuilder",
+        "store_backend": store,
+        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+    }
+    # said anew each time: the folder may have been moved or copied with its warehouse
+    if "kinship" in gx_context.get_site_names():
+        gx_context.update_data_docs_site(site_name="kinship", site_config=site)
+    else:
+        gx_context.add_data_docs_site(site_name="kinship", site_config=site)
     return gx_context
 
 
