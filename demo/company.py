@@ -93,6 +93,15 @@ def simulate(
     return summary
 
 
+def remembered(out: Path, truth: Path | None = None) -> tuple[int, int, int] | None:
+    """People, days and seed of the company that was begun in `out`; None when there is none."""
+    path = (truth or out.resolve().parent / "truth") / STATE
+    if not path.exists():
+        return None
+    state = _State(**json.loads(path.read_text()))
+    return state.people, state.days, state.seed
+
+
 def _run(
     people: int,
     seed: int,

@@ -102,22 +102,32 @@ def run(
 
 @app.command()
 def demo(
-    people: Annotated[int, typer.Option(min=1, help="Customers of the simulated company.")] = DEMO_PEOPLE,
-    days: Annotated[int, typer.Option(min=1, help="Days of history.")] = DEMO_DAYS,
-    seed: Annotated[int, typer.Option(help="The same seed writes the same files.")] = DEMO_SEED,
+    people: Annotated[int | None, typer.Option(min=1, help="Customers; default 2000.", show_default=False)] = None,
+    days: Annotated[int | None, typer.Option(min=1, help="Days of history; default 180.", show_default=False)] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="The same seed writes the same files; default 1.", show_default=False)
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the source files; default KINSHIP_SOURCES.")] = None,
     until: Annotated[
-        str | None, typer.Option(metavar="YYYY-MM-DD", help="Last day; extends a company that is there already.")
+        str | None,
+        typer.Option(metavar="YYYY-MM-DD", help="Last day; extends a company that is there already, as it was begun."),
+    ] = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="Folder of the truth, which no run reads; default `truth` beside the sources.")
     ] = None,
 ) -> None:
     """Write the source files of a simulated company, as its eight systems would hand them over."""
+    from demo.company import remembered
     from kinship.tables import console_for
 
     try:
         last = date.fromisoformat(until) if until else None
     except ValueError:
         raise WrongUse(f"--until must be a day like 2026-06-30, got {until!r}") from None
-    _write_demo(people, days, seed, out or settings().sources, last, console_for())
+    folder = out or settings().sources
+    begun = remembered(folder, truth) or (DEMO_PEOPLE, DEMO_DAYS, DEMO_SEED)
+    size = [begun[i] if given is None else given for i, given in enumerate((people, days, seed))]
+    _write_demo(size[0], size[1], size[2], folder, last, console_for(), truth)
 
 
 @app.command()
@@ -231,7 +241,9 @@ def _prepare_environment() -> None:
     os.environ.setdefault("DO_NOT_TRACK", "1")
 
 
-def _write_demo(people: int, days: int, seed: int, out: Path, until: date | None, console: "Console") -> None:
+def _write_demo(
+    people: int, days: int, seed: int, out: Path, until: date | None, console: "Console", truth: Path | None = None
+) -> None:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
     from demo.company import simulate
@@ -241,7 +253,7 @@ def _write_demo(people: int, days: int, seed: int, out: Path, until: date | None
         task = progress.add_task("demo", total=None)
         try:
             summary = simulate(
-                people, days, seed, out, until,
+                people, days, seed, out, until, truth,
                 progress=lambda done, total: progress.update(task, completed=done, total=total),
             )  # fmt: skip
         except ValueError as error:
