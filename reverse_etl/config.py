@@ -67,16 +67,9 @@ class Sync(SyncConfig):
 
 def load_syncs(manifest: Path | Mapping[str, Any]) -> list[Sync]:
     """Every sync of the project, by name. Raises ConfigurationError naming the file, the key and what is allowed."""
-    if isinstance(manifest, Path):
-        try:
-            manifest = json.loads(manifest.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise ConfigurationError(f"{manifest} is missing: run `dbt parse` (or `kinship run`) first") from None
-        except json.JSONDecodeError as error:
-            raise ConfigurationError(f"{manifest} is not JSON ({error}): run `dbt parse` again") from None
-    assert isinstance(manifest, Mapping)
+    content = _read(manifest) if isinstance(manifest, Path) else manifest
     syncs = []
-    for node in manifest["nodes"].values():
+    for node in content["nodes"].values():
         if node["resource_type"] != "model":
             continue
         block = node.get("config", {}).get("meta", {}).get("sync")
@@ -88,6 +81,16 @@ def load_syncs(manifest: Path | Mapping[str, Any]) -> list[Sync]:
                 f"required are {', '.join(_required())}"
             )
     return sorted(syncs, key=lambda sync: sync.name)
+
+
+def _read(manifest: Path) -> Mapping[str, Any]:
+    try:
+        content: Mapping[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigurationError(f"{manifest} is missing: run `dbt parse` (or `kinship run`) first") from None
+    except json.JSONDecodeError as error:
+        raise ConfigurationError(f"{manifest} is not JSON ({error}): run `dbt parse` again") from None
+    return content
 
 
 def _sync(node: Mapping[str, Any], block: object) -> Sync:
@@ -114,7 +117,8 @@ def _sync(node: Mapping[str, Any], block: object) -> Sync:
         raise ConfigurationError(f"{file}: a sync to {sync.destination} is named sync_{sync.destination}__<object>")
     if sync.mode not in kind.modes:
         raise ConfigurationError(
-            f"{file}: meta.sync.mode: {sync.destination} cannot do {sync.mode!r}; allowed are {', '.join(sorted(kind.modes))}"
+            f"{file}: meta.sync.mode: {sync.destination} cannot do {sync.mode!r}; "
+            f"allowed are {', '.join(sorted(kind.modes))}"
         )
     if sync.mode == "mirror" and sync.removal == "keep":
         raise ConfigurationError(

@@ -1,4 +1,7 @@
-"""One batch on its way: look up, claim, send, commit, and again for what is left. Never two sends without a look in between."""
+"""One batch on its way: look up, claim, send, commit, and again for what is left.
+
+Never two sends without a look in between, where the destination can look.
+"""
 
 import random
 import time
@@ -81,7 +84,7 @@ class Delivery:
         """Find out which rows are at the destination already, and give the others their outcome if that decides it."""
         if not self._destination.can_look_up:
             return batch
-        unknown = [row for row in batch.rows if row.destination_id is None]
+        unknown = [row for row in batch.rows if row.destination_id is None or row.moved_from is not None]
         if not unknown:
             return batch
         if since := [self._unsettled[row.key] for row in unknown if row.key in self._unsettled]:
@@ -95,9 +98,14 @@ class Delivery:
             if len(ids) > 1:
                 decided.append(Outcome(row.key, "rejected", error_class="ambiguous_match"))
             elif ids:
+                if row.moved_from is not None and row.destination_id != ids[0]:
+                    # the new key has a record of its own: that one is meant, and the old key's stays where it is
+                    row.created_by_us, row.moved_from = False, None
                 row.destination_id = ids[0]
                 if mode == "create" and not row.created_by_us and row.operation is Operation.ADD:
                     decided.append(Outcome(row.key, "rejected", error_class="already_exists"))
+            elif row.moved_from is not None:
+                continue
             elif row.operation is Operation.REMOVE:
                 decided.append(Outcome(row.key, "accepted"))
             elif mode == "update":
@@ -134,6 +142,7 @@ class Delivery:
             gone.add(key)
             by_key[key].destination_id = None
             by_key[key].created_by_us = False
+            by_key[key].moved_from = None
         batch = self._commit(batch, outcomes)
         if failure is not None:
             raise failure

@@ -1,7 +1,7 @@
 """What a destination is: one file in `destinations/` with one subclass of `Destination`.
 
-The engine keeps the hard parts (diff, consent, guards, batches, pace, retries, claims, bisecting, ledger); a destination only
-says yes or no to rows.
+The engine keeps the hard parts (diff, consent, guards, batches, pace, retries, claims, bisecting, ledger); a
+destination only says yes or no to rows.
 """
 
 import importlib
@@ -85,6 +85,8 @@ class Row:
     operation: Operation
     destination_id: str | None = None
     created_by_us: bool = False
+    moved_from: str | None = None
+    """The key this record was accepted under until now: the person's key changed, the record stays."""
 
 
 @dataclass(slots=True)
@@ -142,8 +144,9 @@ class CheckResult:
 class Destination(ABC):
     """One tool. Facts about it are class variables; `send` and `remove` yield an outcome per row, in any order.
 
-    They may raise `Retryable`, `RateLimited`, `Rejected` or `AuthenticationError` at any point: rows that have no outcome yet
-    are then of unknown state, and the engine looks them up (where the destination can) before it sends them again.
+    They may raise `Retryable`, `RateLimited`, `Rejected` or `AuthenticationError` at any point: rows that have no
+    outcome yet are then of unknown state, and the engine looks them up (where the destination can) before it sends
+    them again.
     """
 
     options_model: ClassVar[type[Options]] = Options
@@ -175,7 +178,7 @@ class Destination(ABC):
     def check(self) -> CheckResult:
         """Reach the destination with as few calls as possible."""
 
-    def prepare(self) -> None:
+    def prepare(self) -> None:  # noqa: B027 - not every destination has to
         """Before the first row of a run: does the object have our fields? Raises ConfigurationError."""
 
     @abstractmethod
@@ -190,7 +193,7 @@ class Destination(ABC):
         """The ids at the destination of every key that is there."""
         raise NotImplementedError
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027
         """Let go of connections."""
 
 

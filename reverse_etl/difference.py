@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - SQL is put together here, every name and value through reverse_etl.warehouse
 """Desired against accepted: which rows are due, which are withheld and why. All in SQL, on keys and hashes.
 
 `accepted`, `rejected`, `claims` are the ledger's tables; the warehouse is attached read-only beside them.
@@ -11,7 +12,32 @@ import pyarrow as pa
 
 from reverse_etl.config import Sync
 from reverse_etl.errors import ConfigurationError
-from reverse_etl.warehouse import literal, quoted
+from reverse_etl.warehouse import literal, one_row, quoted
+
+# One key of a person left and one came: the key changed. Where the destination has its own id for the record, the
+# record goes on under the new key; where it has not, the old key is removed, also when leavers are kept: it would be
+# a twin.
+_MOVES = """
+        create or replace temp table moves as
+        select
+            leaving.key as old_key, arriving.key as new_key, leaving.accepted_for as customer_id,
+            leaving.destination_id, leaving.created_by_us
+        from decided as leaving
+        inner join decided as arriving on leaving.accepted_for = arriving.customer_id and arriving.decision = 'add'
+        where leaving.is_accepted and leaving.copies is null and leaving.decision in ('kept', 'remove')
+        qualify count(*) over (partition by leaving.accepted_for) = 1;
+        update due set
+            operation = 'change', moved_from = moves.old_key, destination_id = moves.destination_id,
+            created_by_us = moves.created_by_us, claimed_batch = null
+        from moves where due.key = moves.new_key and moves.destination_id is not null;
+        delete from due where key in (select old_key from moves where destination_id is not null);
+        insert into due by name
+        select
+            old_key as key, 'remove' as operation, customer_id, false as created_by_us, false as is_claimed,
+            false as is_waiting
+        from moves
+        where destination_id is null and old_key not in (select key from due);
+"""
 
 REASONS = ("no_consent", "denied", "withdrawn", "unknown", "null_key", "duplicate_key", "backoff", "quota")
 
@@ -34,7 +60,7 @@ class Difference:
 def compute(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, now: datetime) -> Difference:
     """Fill the temporary tables `due` and `adopted`, and count.
 
-    `due` has one row per key that is to be sent or removed; `adopted` the keys that go on unchanged under another customer_id.
+    `due` has one row per key that is to be sent or removed; `adopted` the keys that go on under another customer_id.
     """
     columns = _columns(connection, sync, catalog)
     fields = _fields(sync, columns)
@@ -78,7 +104,8 @@ def compute(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, now
         left join claims on accepted.key = claims.key
         union all by name
         select
-            claims.key, null::varchar as payload_hash, claims.destination_id, claims.customer_id, claims.creates as created_by_us,
+            claims.key, null::varchar as payload_hash, claims.destination_id, claims.customer_id,
+            claims.creates as created_by_us,
             false as is_accepted, true as is_claimed,
             claims.operation as claimed_operation, claims.payload_hash as claimed_hash, claims.batch, claims.batch_rows
         from claims
@@ -133,16 +160,17 @@ def compute(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, now
                     and (decided.decision = 'remove' or decided.payload_hash = decided.claimed_hash)
                     then decided.batch
             end as claimed_batch,
-            decided.batch_rows,
+            decided.batch_rows, null::varchar as moved_from,
             coalesce(
                 rejected.next_attempt_at > timestamp '{now}'
-                and rejected.operation = decided.decision
+                and (rejected.operation = 'remove') = (decided.decision = 'remove')
                 and (decided.decision = 'remove' or rejected.payload_hash = decided.payload_hash),
                 false
             ) as is_waiting
         from decided
         left join rejected on decided.key = rejected.key
         where decided.decision in ('add', 'change', 'remove');
+        {_MOVES}
         """
     )
     withheld = dict(
@@ -160,7 +188,7 @@ def compute(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, now
     )
     connection.execute("delete from due where is_waiting")
     counts = dict(connection.execute("select operation, count(*) from due group by operation").fetchall())
-    desired, accepted, unchanged = _one(
+    desired, accepted, unchanged = one_row(
         connection,
         """select
             (select count(*) from gated), (select count(*) from accepted),
@@ -186,9 +214,11 @@ def payloads(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, fi
     return connection.sql(
         f"""
         select
-            due.key as _key, due.operation as _operation, due.payload_hash as _payload_hash, due.customer_id as _customer_id,
+            due.key as _key, due.operation as _operation, due.payload_hash as _payload_hash,
+            due.customer_id as _customer_id,
             due.destination_id as _destination_id, due.created_by_us as _created_by_us, due.is_claimed as _is_claimed,
-            due.claimed_batch as _claimed_batch, due.batch_rows as _batch_rows, {rendered}
+            due.claimed_batch as _claimed_batch, due.batch_rows as _batch_rows,
+            due.moved_from as _moved_from, {rendered}
         from due
         left join (select *, {key_sql(sync)} as _due_key from {relation(sync, catalog)}) as rows
             on due.key = rows._due_key and due.operation <> 'remove'
@@ -215,7 +245,8 @@ def _columns(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str) ->
         rows = connection.execute(f"describe {relation(sync, catalog)}").fetchall()
     except duckdb.CatalogException:
         raise ConfigurationError(
-            f"{sync.file}: {sync.schema_name}.{sync.table} is not in the warehouse; build it first: dbt build -s {sync.name}"
+            f"{sync.file}: {sync.schema_name}.{sync.table} is not in the warehouse; "
+            f"build it first: dbt build -s {sync.name}"
         ) from None
     return {row[0]: row[1] for row in rows}
 
@@ -231,8 +262,8 @@ def _fields(sync: Sync, columns: dict[str, str]) -> tuple[str, ...]:
             )
     if sync.key not in fields:
         raise ConfigurationError(
-            f"{sync.file}: the key {sync.key!r} is not sent (customer_id and columns beginning with _ stay in the house); "
-            "select it again under the destination's name"
+            f"{sync.file}: the key {sync.key!r} is not sent (customer_id and columns beginning with _ stay in "
+            "the house); select it again under the destination's name"
         )
     return fields
 
@@ -270,9 +301,3 @@ def _consents(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str) -
         from {consents}
         where purpose = {literal(sync.purpose)} {channel}
         group by 1"""
-
-
-def _one(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[int, ...]:
-    row = connection.execute(query).fetchone()
-    assert row is not None
-    return tuple(row)

@@ -68,8 +68,9 @@ def run_sync(
     on_progress: Callable[[Progress], None] | None = None,
     patience: Patience | None = None,
 ) -> RunResult:
-    """Send what is due. A destination without credentials gives status `not_configured`; one that stops answering `incomplete`.
+    """Send what is due.
 
+    A destination without credentials gives the status `not_configured`; one that stops answering, `incomplete`.
     Raises GuardError before the first call, ConfigurationError (AuthenticationError among them), LockedError.
     """
     started = time.monotonic()
@@ -122,7 +123,8 @@ def run_sync(
             result.calls, result.seconds = meter.calls, time.monotonic() - started
             result.refused = dict(
                 connection.execute(
-                    "select error_class, count(*) from results where run_id = ? and outcome = 'rejected' group by 1 order by 1",
+                    """select error_class, count(*) from results
+                    where run_id = ? and outcome = 'rejected' group by 1 order by 1""",
                     [result.run_id],
                 ).fetchall()
             )
@@ -190,11 +192,11 @@ def _batch(
 ) -> Batch:
     columns = [
         piece[name].to_pylist()
-        for name in ("_key", "_payload_hash", "_customer_id", "_destination_id", "_created_by_us")
+        for name in ("_key", "_payload_hash", "_customer_id", "_destination_id", "_created_by_us", "_moved_from")
     ]
     rows = [
-        Row(key, payload_hash, customer_id, operation, destination_id, bool(created_by_us))
-        for key, payload_hash, customer_id, destination_id, created_by_us in zip(*columns, strict=True)
+        Row(key, payload_hash, customer_id, operation, destination_id, bool(created_by_us), moved_from)
+        for key, payload_hash, customer_id, destination_id, created_by_us, moved_from in zip(*columns, strict=True)
     ]
     if claimed is None:
         digest = hashlib.sha256(f"{sync.name}\0{operation}".encode())

@@ -1,7 +1,7 @@
 """The ledger of one sync: what the destination accepted. A DuckDB file whose lock is the sync's lock.
 
-Keys, hashes and destination ids only, never a payload. Each batch is claimed before it is sent and its outcomes are committed
-before the next one, so that a killed process leaves claims: rows of unknown state that the next run settles.
+Keys, hashes and destination ids only, never a payload. Each batch is claimed before it is sent and its outcomes are
+committed before the next one, so that a killed process leaves claims: rows of unknown state that the next run settles.
 """
 
 import contextlib
@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from reverse_etl.destination import Batch, Outcome
 from reverse_etl.errors import LockedError
+from reverse_etl.warehouse import one_row
 
 SCHEMA = """
 create table accepted (
@@ -35,12 +36,13 @@ create table claims (
 create table runs (
     run_id varchar not null, sync varchar not null, destination varchar not null, status varchar not null,
     started_at timestamp not null, finished_at timestamp,
-    added bigint not null, changed bigint not null, removed bigint not null, refused bigint not null, left_over bigint not null,
+    added bigint not null, changed bigint not null, removed bigint not null, refused bigint not null,
+    left_over bigint not null,
     withheld varchar not null, calls bigint not null, seconds double not null, message varchar, flushed boolean not null
 );
 create table results (
-    run_id varchar not null, sync varchar not null, key_hash varchar not null, customer_id varchar, operation varchar not null,
-    outcome varchar not null, error_class varchar, recorded_at timestamp not null
+    run_id varchar not null, sync varchar not null, key_hash varchar not null, customer_id varchar,
+    operation varchar not null, outcome varchar not null, error_class varchar, recorded_at timestamp not null
 );
 create table batches (number bigint not null);
 insert into batches values (0);
@@ -57,6 +59,7 @@ _OUTCOMES = pa.schema(
         ("destination_id", pa.string()),
         ("customer_id", pa.string()),
         ("created_by_us", pa.bool_()),
+        ("moved_from", pa.string()),
         ("accepted", pa.bool_()),
         ("error_class", pa.string()),
     ]
@@ -137,12 +140,11 @@ class Ledger:
 
     def next_batch_number(self) -> int:
         """A number that no batch had before."""
-        row = self._connection.execute("update batches set number = number + 1 returning number").fetchone()
-        assert row is not None
-        return int(row[0])
+        (number,) = one_row(self._connection, "update batches set number = number + 1 returning number")
+        return int(number)
 
     def claim(self, batch: Batch) -> None:
-        """Say, durably, that these rows are about to be sent; `created_by_us` of a row without id: it will be created."""
+        """Say, durably, that these rows are about to be sent."""
         now = utcnow()
         table = _table(
             {
@@ -180,6 +182,7 @@ class Ledger:
                 [outcome.destination_id or row.destination_id for row, outcome in zip(rows, outcomes, strict=True)],
                 [row.customer_id for row in rows],
                 [row.created_by_us for row in rows],
+                [row.moved_from for row in rows],
                 [outcome.status == "accepted" for outcome in outcomes],
                 [outcome.error_class for outcome in outcomes],
             ],
@@ -188,7 +191,10 @@ class Ledger:
         run = self._connection.execute
         with self._transaction("outcomes", table):
             run("delete from claims where key in (select key from outcomes)")
-            run("delete from accepted where key in (select key from outcomes where accepted)")
+            run(
+                """delete from accepted
+                where key in (select unnest([key, moved_from]) from outcomes where accepted)"""
+            )
             run(
                 """insert into accepted
                 select key, payload_hash, destination_id, customer_id, created_by_us, ?
@@ -196,7 +202,7 @@ class Ledger:
                 [now],
             )
             run(
-                f"""create or replace temp table refused as
+                """create or replace temp table refused as
                 select
                     outcomes.key, outcomes.payload_hash, outcomes.operation, outcomes.error_class,
                     1 + coalesce(rejected.tries, 0) as tries
@@ -205,17 +211,16 @@ class Ledger:
                     on outcomes.key = rejected.key
                     and outcomes.operation = rejected.operation
                     and outcomes.payload_hash is not distinct from rejected.payload_hash
-                where not outcomes.accepted;
-                delete from rejected where key in (select key from outcomes);
-                insert into rejected
+                where not outcomes.accepted"""
+            )
+            run("delete from rejected where key in (select key from outcomes)")
+            run(
+                """insert into rejected
                 select
                     key, payload_hash, operation, error_class, tries,
-                    timestamp '{now}' + least(
-                        interval '{FIRST_BACKOFF.total_seconds():.0f} seconds' * power(2, least(tries - 1, 16))::integer,
-                        interval '{LONGEST_BACKOFF.total_seconds():.0f} seconds'
-                    ),
-                    timestamp '{now}'
-                from refused"""
+                    $now + to_seconds(least($first * power(2, least(tries - 1, 16)), $longest)), $now
+                from refused""",
+                {"now": now, "first": FIRST_BACKOFF.total_seconds(), "longest": LONGEST_BACKOFF.total_seconds()},
             )
             run(
                 """insert into results

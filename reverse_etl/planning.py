@@ -12,12 +12,12 @@ from reverse_etl.config import Sync
 from reverse_etl.difference import Difference, compute
 from reverse_etl.errors import GuardError
 from reverse_etl.ledger import open_ledger, utcnow
-from reverse_etl.warehouse import attached
+from reverse_etl.warehouse import attached, one_row
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is due. Counts are rows; `seconds` is the time the destination's rate asks for, None where it has no limit."""
+    """What is due, in rows. `seconds` is what the destination's rate asks for, None where it has no limit."""
 
     sync: str
     destination: str
@@ -49,7 +49,10 @@ class Plan:
 
 
 def plan_sync(sync: Sync, settings: Settings) -> Plan:
-    """Compare desired and accepted. Raises ConfigurationError, or LockedError while the sync runs or the warehouse is written."""
+    """Compare desired and accepted.
+
+    Raises ConfigurationError, or LockedError while the sync runs or the warehouse is written.
+    """
     with (
         open_ledger(settings.ledger / f"{sync.name}.duckdb", write=False) as connection,
         attached(connection, settings.warehouse, write=False) as catalog,
@@ -70,7 +73,8 @@ def make_plan(connection: duckdb.DuckDBPyConnection, sync: Sync, difference: Dif
             connection.execute(
                 """delete from due where key in (
                     select key from due
-                    order by operation = 'add', operation = 'change', claimed_batch nulls last, priority desc nulls last, key
+                    order by
+                        operation = 'add', operation = 'change', claimed_batch nulls last, priority desc nulls last, key
                     offset ?
                 )""",
                 [fitting],
@@ -110,8 +114,9 @@ def _guard(sync: Sync, difference: Difference, share: float) -> str | None:
     touched = difference.changes + difference.removals
     if touched > sync.guard_floor and touched > math.floor(share * difference.accepted):
         return (
-            f"{difference.changes} changes and {difference.removals} removals are {touched / difference.accepted:.0%} of the "
-            f"{difference.accepted} accepted rows; {share:.0%} are allowed (max_change_share in {sync.file}). "
+            f"{difference.changes} changes and {difference.removals} removals are "
+            f"{touched / difference.accepted:.0%} of the {difference.accepted} accepted rows; {share:.0%} are allowed "
+            f"(max_change_share in {sync.file}). "
             "Look at the plan; if it is right, run again with a higher allowed change share"
         )
     return None
@@ -121,11 +126,10 @@ def _quota_left(connection: duckdb.DuckDBPyConnection, sync: Sync) -> int | None
     per_day = sync.destination_options.requests_per_day
     if per_day is None:
         return None
-    row = connection.execute(
-        "select coalesce(sum(calls), 0) from runs where started_at > ?", [utcnow() - timedelta(days=1)]
-    ).fetchone()
-    assert row is not None
-    return max(0, per_day - int(row[0]))
+    (calls,) = one_row(
+        connection, "select coalesce(sum(calls), 0) from runs where started_at > ?", [utcnow() - timedelta(days=1)]
+    )
+    return max(0, per_day - int(calls))
 
 
 def _first(counts: dict[str, int], rows: int) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """What runs did, told to the warehouse: `reverse_etl.sync_runs` and `reverse_etl.sync_results`.
 
-The ledger keeps the rows until the warehouse has them, so a warehouse that is locked just now gets them from the next run.
+The ledger keeps the rows until the warehouse has them: one that is locked just now gets them from the next run.
 """
 
 from pathlib import Path
@@ -57,7 +57,7 @@ def _move(connection: duckdb.DuckDBPyConnection, schema: str) -> None:
             f"""insert into {schema}.sync_results by name
             select results.* from results join runs on results.run_id = runs.run_id where {fresh};
             insert into {schema}.sync_runs by name
-            select runs.* exclude (flushed) from runs where {fresh};"""
+            select runs.* exclude (flushed) from runs where {fresh};"""  # noqa: S608 - our own names
         )
         connection.execute("commit")
     except BaseException:

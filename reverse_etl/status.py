@@ -10,6 +10,7 @@ from reverse_etl.config import Sync
 from reverse_etl.destination import CheckResult, Meter, Target, destination_class
 from reverse_etl.errors import LockedError, NotConfigured, SyncError
 from reverse_etl.ledger import open_ledger
+from reverse_etl.warehouse import one_row
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,7 @@ def sync_status(sync: Sync, settings: Settings) -> SyncStatus:
     """Read the ledger of one sync; a sync that is running just now says so."""
     try:
         with open_ledger(settings.ledger / f"{sync.name}.duckdb", write=False) as connection:
-            counts = connection.execute(
-                "select (select count(*) from accepted), (select count(*) from claims)"
-            ).fetchone()
-            assert counts is not None
+            counts = one_row(connection, "select (select count(*) from accepted), (select count(*) from claims)")
             refused = dict(
                 connection.execute("select error_class, count(*) from rejected group by 1 order by 1").fetchall()
             )

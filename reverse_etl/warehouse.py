@@ -2,8 +2,9 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -45,3 +46,11 @@ def quoted(name: str) -> str:
 def literal(value: str) -> str:
     """An SQL string."""
     return "'" + value.replace("'", "''") + "'"
+
+
+def one_row(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object] = ()) -> tuple[Any, ...]:
+    """The single row of a query that always has one."""
+    row = connection.execute(query, list(parameters)).fetchone()
+    if row is None:
+        raise LookupError("the query gave no row")
+    return tuple(row)

@@ -79,7 +79,8 @@ class House:
             rows = [[customer, "marketing", channel, status] for customer, status in statements]
             if rows:
                 connection.executemany(
-                    "insert into customers.customer_consents (customer_id, purpose, channel, status) values (?, ?, ?, ?)",
+                    "insert into customers.customer_consents (customer_id, purpose, channel, status)"
+                    " values (?, ?, ?, ?)",
                     rows,
                 )
 

@@ -1,8 +1,9 @@
 """Files in a directory: the destination that needs no network. A feed for machines.
 
-A batch is one delta file with whole rows and a column `_operation` (`upsert` or `remove`; a removal holds the key alone), and a
-manifest beside it. The manifest is written last: a data file without one is not finished. The same batch sent again after a
-crash overwrites the same file. Nothing is escaped for spreadsheets: a value that begins with `=` arrives as it is.
+A batch is one delta file with whole rows and a column `_operation` (`upsert` or `remove`; a removal holds the key
+alone), and a manifest beside it. The manifest is written last: a data file without one is not finished. The same batch
+sent again after a crash overwrites the same file. Nothing is escaped for spreadsheets: a value that begins with `=`
+arrives as it is.
 """
 
 import hashlib
@@ -19,7 +20,6 @@ import pyarrow as pa
 from reverse_etl.destination import Batch, CheckResult, Destination, Mode, Operation, Options, Outcome, Target
 from reverse_etl.errors import ConfigurationError
 from reverse_etl.warehouse import literal
-
 
 _COPY = {"csv": "format csv, header", "jsonl": "format json", "parquet": "format parquet"}
 
@@ -52,10 +52,9 @@ class FileDestination(Destination):
         return f"case when isfinite({column}) then {column} end" if kind in ("FLOAT", "DOUBLE") else column
 
     def check(self) -> CheckResult:
-        try:
-            self.prepare()
-        except ConfigurationError as error:
-            return CheckResult("file", "failed", str(error))
+        existing = next(folder for folder in (self._folder, *self._folder.parents) if folder.exists())
+        if not existing.is_dir() or not os.access(existing, os.W_OK):
+            return CheckResult("file", "failed", f"cannot write to {existing}")
         return CheckResult("file", "ok", f"writes to {self._folder}")
 
     def prepare(self) -> None:
