@@ -89,7 +89,7 @@ class Delivery:
             return batch
         if since := [self._unsettled[row.key] for row in unknown if row.key in self._unsettled]:
             still = self._destination.settle_seconds - (utcnow() - max(since)).total_seconds()
-            time.sleep(max(0.0, still))
+            time.sleep(min(max(0.0, still), self._destination.settle_seconds))
         found = self._destination.lookup([row.key for row in unknown])
         mode = self._destination.target.mode
         decided = []
@@ -99,7 +99,8 @@ class Delivery:
                 decided.append(Outcome(row.key, "rejected", error_class="ambiguous_match"))
             elif ids:
                 if row.moved_from is not None and row.destination_id != ids[0]:
-                    # the new key has a record of its own: that one is meant, and the old key's stays where it is
+                    # the new key has a record of its own: that one is meant, and the old one has to go
+                    row.supersedes = row.moved_from if row.moved_from != row.key else None
                     row.created_by_us, row.moved_from = False, None
                 row.destination_id = ids[0]
                 if mode == "create" and not row.created_by_us and row.operation is Operation.ADD:
@@ -127,7 +128,7 @@ class Delivery:
             for outcome in call(batch):
                 if outcome.status != "gone":
                     outcomes.append(outcome)
-                elif batch.operation is Operation.REMOVE:
+                elif batch.operation is Operation.REMOVE and not self._destination.can_look_up:
                     outcomes.append(replace(outcome, status="accepted"))
                 elif outcome.key in gone or not self._destination.can_look_up:
                     # still found by the look-up, still refused: it is there, but not ours to change

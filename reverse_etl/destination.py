@@ -87,6 +87,8 @@ class Row:
     created_by_us: bool = False
     moved_from: str | None = None
     """The key this record was accepted under until now: the person's key changed, the record stays."""
+    supersedes: str | None = None
+    """The key of another record of the same person, which the next run takes back."""
 
 
 @dataclass(slots=True)

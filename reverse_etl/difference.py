@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from reverse_etl.config import Sync
 from reverse_etl.errors import ConfigurationError
+from reverse_etl.ledger import SUPERSEDED
 from reverse_etl.warehouse import literal, one_row, quoted
 
 # One key of a person left and one came: the key changed. Where the destination has its own id for the record, the
@@ -20,14 +21,15 @@ from reverse_etl.warehouse import literal, one_row, quoted
 _MOVES = """
         create or replace temp table moves as
         select
-            leaving.key as old_key, arriving.key as new_key, leaving.accepted_for as customer_id,
+            leaving.key as old_key, coalesce(leaving.moved_from, leaving.key) as accepted_key,
+            arriving.key as new_key, leaving.accepted_for as customer_id,
             leaving.destination_id, leaving.created_by_us
         from decided as leaving
         inner join decided as arriving on leaving.accepted_for = arriving.customer_id and arriving.decision = 'add'
         where leaving.is_accepted and leaving.copies is null and leaving.decision in ('kept', 'remove')
         qualify count(*) over (partition by leaving.accepted_for) = 1;
         update due set
-            operation = 'change', moved_from = moves.old_key, destination_id = moves.destination_id,
+            operation = 'change', moved_from = moves.accepted_key, destination_id = moves.destination_id,
             created_by_us = moves.created_by_us, claimed_batch = null
         from moves where due.key = moves.new_key and moves.destination_id is not null;
         delete from due where key in (select old_key from moves where destination_id is not null);
@@ -58,9 +60,10 @@ class Difference:
 
 
 def compute(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, now: datetime) -> Difference:
-    """Fill the temporary tables `due` and `adopted`, and count.
+    """Fill the temporary tables `due`, `wanting` and `adopted`, and count.
 
-    `due` has one row per key that is to be sent or removed; `adopted` the keys that go on under another customer_id.
+    `due` has one row per key that is to be sent or removed now, `wanting` also those that wait after a refusal;
+    `adopted` the keys that go on under another customer_id.
     """
     columns = _columns(connection, sync, catalog)
     fields = _fields(sync, columns)
@@ -95,21 +98,27 @@ def compute(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, now
         from gated
         where key is not null
         group by key;
+        -- a record on its way from one key to another is under either of them: the claim of the new key speaks for it
+        create or replace temp table settled as
+        from accepted anti join claims on accepted.key = claims.moved_from;
         create or replace temp table state as
         select
             accepted.key, accepted.payload_hash, accepted.destination_id, accepted.customer_id, accepted.created_by_us,
             true as is_accepted, claims.key is not null as is_claimed,
-            claims.operation as claimed_operation, claims.payload_hash as claimed_hash, claims.batch, claims.batch_rows
-        from accepted
+            claims.operation as claimed_operation, claims.payload_hash as claimed_hash, claims.batch, claims.batch_rows,
+            claims.moved_from
+        from settled as accepted
         left join claims on accepted.key = claims.key
         union all by name
         select
-            claims.key, null::varchar as payload_hash, claims.destination_id, claims.customer_id,
+            claims.key, origin.payload_hash, claims.destination_id, claims.customer_id,
             claims.creates as created_by_us,
-            false as is_accepted, true as is_claimed,
-            claims.operation as claimed_operation, claims.payload_hash as claimed_hash, claims.batch, claims.batch_rows
+            origin.key is not null as is_accepted, true as is_claimed,
+            claims.operation as claimed_operation, claims.payload_hash as claimed_hash, claims.batch, claims.batch_rows,
+            claims.moved_from
         from claims
-        anti join accepted on claims.key = accepted.key;
+        anti join settled on claims.key = settled.key
+        left join accepted as origin on claims.moved_from = origin.key;
         create or replace temp table decided as
         with sides as (
             select
@@ -127,7 +136,7 @@ def compute(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, now
                 coalesce(state.is_claimed, false) as is_claimed,
                 state.payload_hash as accepted_hash, state.destination_id,
                 coalesce(state.created_by_us, false) as created_by_us,
-                state.claimed_operation, state.claimed_hash, state.batch, state.batch_rows
+                state.claimed_operation, state.claimed_hash, state.batch, state.batch_rows, state.moved_from
             from desired
             full outer join state on desired.key = state.key
             left join consent as holder on state.customer_id = holder.customer_id
@@ -142,6 +151,7 @@ def compute(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, now
                 when not is_accepted and not is_claimed then 'absent'
                 when verdict <> 'granted' then 'remove'
                 when copies > 1 then 'held'
+                when accepted_hash = {literal(SUPERSEDED)} then 'remove'
                 when not is_accepted or {"true" if sync.removes_leavers else "false"} then 'remove'
                 else 'kept'
             end as decision
@@ -160,7 +170,7 @@ def compute(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, now
                     and (decided.decision = 'remove' or decided.payload_hash = decided.claimed_hash)
                     then decided.batch
             end as claimed_batch,
-            decided.batch_rows, null::varchar as moved_from,
+            decided.batch_rows, decided.moved_from,
             coalesce(
                 rejected.next_attempt_at > timestamp '{now}'
                 and (rejected.operation = 'remove') = (decided.decision = 'remove')
@@ -171,6 +181,7 @@ def compute(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, now
         left join rejected on decided.key = rejected.key
         where decided.decision in ('add', 'change', 'remove');
         {_MOVES}
+        create or replace temp table wanting as select key from due;
         """
     )
     withheld = dict(

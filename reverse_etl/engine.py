@@ -89,7 +89,7 @@ def run_sync(
         )
         withheld = json.dumps(plan.withheld, sort_keys=True)
         if due is None and withheld == _last_withheld(connection):
-            Ledger(connection, "", sync.name).adopt()
+            Ledger(connection, "", sync.name).tidy()
             flush(connection, settings.warehouse)
             result.seconds = time.monotonic() - started
             return result
@@ -107,7 +107,7 @@ def run_sync(
                 return result
         result.run_id = uuid.uuid4().hex
         ledger = Ledger(connection, result.run_id, sync.name)
-        ledger.adopt()
+        ledger.tidy()
         ledger.start(sync.destination, withheld)
         status: str = "failed"
         try:

@@ -31,7 +31,8 @@ create table rejected (
 );
 create table claims (
     key varchar not null, payload_hash varchar, operation varchar not null, destination_id varchar, customer_id varchar,
-    creates boolean not null, batch varchar not null, batch_rows integer not null, claimed_at timestamp not null
+    creates boolean not null, batch varchar not null, batch_rows integer not null, claimed_at timestamp not null,
+    moved_from varchar
 );
 create table runs (
     run_id varchar not null, sync varchar not null, destination varchar not null, status varchar not null,
@@ -48,6 +49,9 @@ create table batches (number bigint not null);
 insert into batches values (0);
 """
 
+SUPERSEDED = ""
+"""In place of a payload's hash: the person has another record under another key, this one is to be taken back."""
+
 FIRST_BACKOFF = timedelta(minutes=15)
 LONGEST_BACKOFF = timedelta(hours=24)
 
@@ -60,6 +64,7 @@ _OUTCOMES = pa.schema(
         ("customer_id", pa.string()),
         ("created_by_us", pa.bool_()),
         ("moved_from", pa.string()),
+        ("supersedes", pa.string()),
         ("accepted", pa.bool_()),
         ("error_class", pa.string()),
     ]
@@ -153,13 +158,19 @@ class Ledger:
                 "destination_id": [row.destination_id for row in batch.rows],
                 "customer_id": [row.customer_id for row in batch.rows],
                 "creates": [row.destination_id is None or row.created_by_us for row in batch.rows],
+                "moved_from": [row.moved_from for row in batch.rows],
             }
         )
         with self._transaction("claimed", table):
-            self._connection.execute("delete from claims where key in (select key from claimed)")
+            self._connection.execute(
+                """delete from claims where
+                    key in (select key from claimed)
+                    or key in (select moved_from from claimed where moved_from is not null)
+                    or moved_from in (select moved_from from claimed where moved_from is not null)"""
+            )
             self._connection.execute(
                 """insert into claims
-                select key, payload_hash, ?, destination_id, customer_id, creates, ?, ?, ? from claimed""",
+                select key, payload_hash, ?, destination_id, customer_id, creates, ?, ?, ?, moved_from from claimed""",
                 [batch.operation, batch.id, len(batch.rows), now],
             )
 
@@ -183,6 +194,7 @@ class Ledger:
                 [row.customer_id for row in rows],
                 [row.created_by_us for row in rows],
                 [row.moved_from for row in rows],
+                [row.supersedes for row in rows],
                 [outcome.status == "accepted" for outcome in outcomes],
                 [outcome.error_class for outcome in outcomes],
             ],
@@ -190,7 +202,14 @@ class Ledger:
         )
         run = self._connection.execute
         with self._transaction("outcomes", table):
-            run("delete from claims where key in (select key from outcomes)")
+            # a claim of the old key names the record that has the new key now
+            run(
+                """delete from claims where key in (
+                    select key from outcomes
+                    union all
+                    select moved_from from outcomes where accepted and moved_from is not null
+                )"""
+            )
             run(
                 """delete from accepted
                 where key in (select unnest([key, moved_from]) from outcomes where accepted)"""
@@ -200,6 +219,10 @@ class Ledger:
                 select key, payload_hash, destination_id, customer_id, created_by_us, ?
                 from outcomes where accepted and operation <> 'remove'""",
                 [now],
+            )
+            run(
+                "update accepted set payload_hash = ? where key in (select supersedes from outcomes where accepted)",
+                [SUPERSEDED],
             )
             run(
                 """create or replace temp table refused as
@@ -245,15 +268,20 @@ class Ledger:
             )
         return tally
 
-    def adopt(self) -> None:
-        """The rows of the temporary table `adopted` belong to another customer_id now; what was sent stays as it is."""
+    def tidy(self) -> None:
+        """Carry over what the difference found out without sending anything.
+
+        The rows of the temporary table `adopted` belong to another customer_id now; refused rows that nobody wants any
+        more wait for nothing; a run that never finished was interrupted.
+        """
         self._connection.execute(
             "update accepted set customer_id = adopted.customer_id from adopted where accepted.key = adopted.key"
         )
+        self._connection.execute("delete from rejected where key not in (select key from wanting)")
+        self._connection.execute("update runs set status = 'interrupted' where status = 'running'")
 
     def start(self, destination: str, withheld: str) -> None:
-        """Open the run's row; a run that never finished was interrupted."""
-        self._connection.execute("update runs set status = 'interrupted' where status = 'running'")
+        """Open the run's row."""
         self._connection.execute(
             "insert into runs values (?, ?, ?, 'running', ?, null, 0, 0, 0, 0, 0, ?, 0, 0, null, false)",
             [self._run_id, self._sync, destination, utcnow(), withheld],

@@ -2,8 +2,8 @@
 
 A batch is one delta file with whole rows and a column `_operation` (`upsert` or `remove`; a removal holds the key
 alone), and a manifest beside it. The manifest is written last: a data file without one is not finished. The same batch
-sent again after a crash overwrites the same file. Nothing is escaped for spreadsheets: a value that begins with `=`
-arrives as it is.
+sent again after a crash overwrites the same file. A CSV has lists and structs as JSON. Nothing is escaped for
+spreadsheets: a value that begins with `=` arrives as it is.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from reverse_etl.destination import Batch, CheckResult, Destination, Mode, Operation, Options, Outcome, Target
 from reverse_etl.errors import ConfigurationError
-from reverse_etl.warehouse import literal
+from reverse_etl.warehouse import literal, quoted
 
 _COPY = {"csv": "format csv, header", "jsonl": "format json", "parquet": "format parquet"}
 
@@ -102,7 +102,14 @@ class FileDestination(Destination):
     def _dump(self, table: pa.Table, path: Path) -> None:
         with duckdb.connect(":memory:") as connection:
             connection.register("batch", table)
-            connection.execute(f"copy batch to {literal(str(path))} ({_COPY[self._format]})")
+            columns = ", ".join(
+                f"to_json({quoted(field.name)}) as {quoted(field.name)}"
+                if self._format == "csv" and pa.types.is_nested(field.type)
+                else quoted(field.name)
+                for field in table.schema
+            )
+            target = f"{literal(str(path))} ({_COPY[self._format]})"
+            connection.execute(f"copy (select {columns} from batch) to {target}")  # noqa: S608 - quoted
 
     def _replace(self, name: str, write: Callable[[Path], object]) -> str:
         """Write beside, flush to disk, rename; the sha256 of what was written."""

@@ -12,6 +12,7 @@ emptied.
 
 import hashlib
 import json
+import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,15 +31,30 @@ _CREDENTIALS_REFUSED = frozenset(
 )
 _TRANSIENT = frozenset({"DATABASE_QUERY_ERROR", "INTERNAL_SERVER_ERROR", "UNKNOWN_ERROR"})
 _GONE = frozenset({"ACCESS_DENIED", "RECORD_NOT_FOUND"})
+_SCRIPT = "/webservice.php"
 _PAGE = 100
 _QUERY_BYTES = 4000
 """A query travels in the URL, and web servers refuse URLs beyond 8 KB."""
 
 
+class _WithoutQuery(logging.Filter):
+    """httpx logs the URL of each call, and here that holds the session and the keys that are looked up."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                value.copy_with(query=None) if isinstance(value, httpx.URL) and value.path.endswith(_SCRIPT) else value
+                for value in record.args
+            )
+        return True
+
+
+logging.getLogger("httpx").addFilter(_WithoutQuery())
+
+
 class VtigerOptions(Options):
     """`assigned_user_id` owns created records (default: who logs in). `clear_fields`: comma separated names of what a
-    removal
-    empties on records that we did not create; default: the sync's custom fields (`cf_...`)."""
+    removal empties on records that we did not create; default: the sync's custom fields (`cf_...`)."""
 
     assigned_user_id: str | None = Field(default=None, pattern=r"^\d+x\d+$")
     clear_fields: str | None = None
@@ -59,7 +75,7 @@ class Client:
     """The webservice's protocol: log in when needed, one request at a time, answers or typed errors."""
 
     def __init__(self, url: str, user: str, access_key: SecretStr, timeout: float, before_call: Any = None) -> None:
-        self._url = url.rstrip("/") + ("" if url.rstrip("/").endswith(".php") else "/webservice.php")
+        self._url = url.rstrip("/") + ("" if url.rstrip("/").endswith(".php") else _SCRIPT)
         self._user = user
         self._access_key = access_key
         self._http = httpx.Client(timeout=timeout, follow_redirects=False)
@@ -79,16 +95,22 @@ class Client:
 
     def login(self) -> None:
         """Raises AuthenticationError when the server knows neither the user nor the key."""
-        token = self._call("GET", {"operation": "getchallenge", "username": self._user})["token"]
-        key = hashlib.md5(f"{token}{self._access_key.get_secret_value()}".encode(), usedforsecurity=False).hexdigest()
         try:
+            token = self._call("GET", {"operation": "getchallenge", "username": self._user})["token"]
+            secret = f"{token}{self._access_key.get_secret_value()}".encode()
+            key = hashlib.md5(secret, usedforsecurity=False).hexdigest()
             result = self._call("POST", {"operation": "login", "username": self._user, "accessKey": key})
+            self._session, self.user_id = result["sessionName"], result["userId"]
+            self.version = result.get("vtigerVersion")
+        except (KeyError, TypeError):
+            raise Retryable("login_answer", "vtiger answers the login with something else") from None
         except _Refused as refused:
+            # a user has one token at a time: another process that logs in takes it away
+            if refused.code in _TRANSIENT or refused.code == "INVALID_AUTH_TOKEN":
+                raise Retryable(refused.code.lower()) from None
             raise AuthenticationError(
                 f"vtiger refuses the login ({refused.code}): check KINSHIP_VTIGER_USER and KINSHIP_VTIGER_ACCESS_KEY"
             ) from None
-        self._session, self.user_id = result["sessionName"], result["userId"]
-        self.version = result.get("vtigerVersion")
 
     def _with_session(self, method: str, operation: str, parameters: Mapping[str, str]) -> Any:
         for attempt in range(2):
@@ -119,10 +141,10 @@ class Client:
                 response = self._http.post(self._url, data=dict(parameters))
         except httpx.TimeoutException:
             raise Retryable("timeout") from None
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL):
+            raise ConfigurationError("KINSHIP_VTIGER_URL is not a URL (http:// or https://)") from None
         except httpx.TransportError as error:
             raise Retryable("connection", f"no connection to vtiger ({type(error).__name__})") from None
-        except httpx.InvalidURL:
-            raise ConfigurationError("KINSHIP_VTIGER_URL is not a URL") from None
         if response.status_code == 429:
             raise RateLimited(_retry_after(response))
         if response.status_code in (401, 403):
@@ -138,8 +160,9 @@ class Client:
             # PHP prints warnings and fatal errors into the answer
             raise Retryable("not_json") from None
         if not success:
-            problem = body.get("error") or {}
-            raise _Refused(str(problem.get("code") or "UNKNOWN"), str(problem.get("message") or ""))
+            problem = body.get("error")
+            told = problem if isinstance(problem, dict) else {}
+            raise _Refused(str(told.get("code", "UNKNOWN")), str(told.get("message") or ""))
         return body.get("result")
 
 
@@ -186,7 +209,10 @@ class Vtiger(Destination):
         return 3 + lookups + adds + changes + removals
 
     def check(self) -> CheckResult:
-        types = self._client.get("listtypes")["types"]
+        try:
+            types = self._client.get("listtypes")["types"]
+        except _Refused as refused:
+            raise ConfigurationError(f"vtiger does not list its modules ({refused.code})") from None
         module = self.target.object
         if module and module not in types:
             raise ConfigurationError(
@@ -237,7 +263,7 @@ class Vtiger(Destination):
                     raise Rejected(f"query_{refused.code.lower()}") from None
                 for row in rows:
                     # the collation also takes é for e; we do not
-                    key = str(row[self.target.key] or "").strip().lower()
+                    key = str(row[self.target.key] or "").strip(" ").lower()
                     found.setdefault(key, []).append(row["id"])
                 if len(rows) < _PAGE:
                     break
