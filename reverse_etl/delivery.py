@@ -60,7 +60,7 @@ class Delivery:
                 continue
             except _Unfinished as unfinished:
                 batch, error = unfinished.batch, unfinished.error
-            except Retryable as failure:
+            except DestinationError as failure:
                 error = failure
             if isinstance(error, Rejected):
                 self._bisect(batch, error)

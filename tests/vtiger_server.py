@@ -106,6 +106,10 @@ class Vtiger:
     calls: list[str] = field(default_factory=list)
     silent: set[str] = field(default_factory=set)
     """E-mails whose create answers nothing and writes nothing."""
+    denied: set[str] = field(default_factory=set)
+    """Records that are seen by queries but not ours to write."""
+    break_on: tuple[str, str] | None = None
+    """An operation and the fault (`drop_before` or `drop_after`) that each call of it meets."""
 
     def __post_init__(self) -> None:
         self._lock = threading.RLock()
@@ -227,7 +231,7 @@ class Vtiger:
     def _record(self, record: str) -> dict[str, str]:
         if not re.fullmatch(r"\d+x\d+", record):
             raise Refused("INVALID_ID_ATTRIBUTE", "Id specified is incorrect")
-        if record not in self.records or record in self.deleted:
+        if record not in self.records or record in self.deleted or record in self.denied:
             raise Refused("ACCESS_DENIED", "Permission to perform the operation is denied")
         return self.records[record]
 
@@ -338,6 +342,10 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "too_many":
             return self._reply(429, b"", {"Retry-After": "0.01"})
         parameters = {name: values[0] for name, values in parse_qs(encoded, keep_blank_values=True).items()}
+        if crm.break_on is not None and crm.break_on[0] == parameters.get("operation"):
+            fault = crm.break_on[1]
+            if fault == "drop_before":
+                return self._drop()
         try:
             body: dict[str, Any] = {"success": True, "result": crm.answer(method, parameters)}
         except Refused as refused:
