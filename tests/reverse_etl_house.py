@@ -1,5 +1,6 @@
 """A small warehouse with one sync model and consents, and dbt's manifest for it."""
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -33,11 +34,15 @@ def manifest(name: str, block: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _settings(folder: Path) -> Settings:
+    return Settings(warehouse=folder / "warehouse.duckdb", sources=folder / "sources", target="duckdb")
+
+
 class House:
     """The warehouse under `folder` and its sync `name`; rows are dictionaries of text."""
 
     def __init__(self, folder: Path, name: str = "sync_file__people", **block: Any) -> None:
-        self.settings = Settings(warehouse=folder / "warehouse.duckdb", sources=folder / "sources", target="duckdb")
+        self.settings = _settings(folder)
         destination = name.split("__")[0].removeprefix("sync_")
         defaults = {
             "destination": destination,
@@ -56,6 +61,19 @@ class House:
         self.block.update(changes)
         (self.sync,) = load_syncs(manifest(self.name, self.block))
         return self.sync
+
+    def keep(self) -> None:
+        """Write the block beside the warehouse, for `existing` in another process."""
+        (self.settings.state / "block.json").write_text(json.dumps([self.name, self.block]))
+
+    @classmethod
+    def existing(cls, folder: Path) -> "House":
+        """The house that was kept in `folder`, untouched."""
+        name, block = json.loads((folder / "block.json").read_text())
+        house = cls.__new__(cls)
+        house.name, house.block, house.settings = name, block, _settings(folder)
+        house.reload()
+        return house
 
     def want(self, rows: Iterable[Mapping[str, Any]], types: Mapping[str, str] | None = None) -> None:
         """Replace the rows of the sync model."""

@@ -325,29 +325,30 @@ def test_sessions_may_end_at_any_time(house: House, server: VtigerServer) -> Non
 
 
 @pytest.mark.parametrize("fault", ["drop_before", "drop_after", "unavailable", "too_many", "not_json"])
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 def test_one_kind_of_fault_loses_and_doubles_nobody(house: House, server: VtigerServer, fault: str, seed: int) -> None:
     server.crm.add(email="p3@example.com", lastname="Old")
-    server.crm.faults = Faults(seed=seed, **{fault: 0.25})
-    house.want(contacts(*range(40)))
+    server.crm.faults = Faults(seed=seed)
+    setattr(server.crm.faults, fault, 0.25)
+    house.want(contacts(*range(20)))
     until_done(house)
-    house.want(contacts(*range(30), stage="customer"))
+    house.want(contacts(*range(15), stage="customer"))
     house.consent([(f"c{n}", "granted") for n in range(5, 400)])
     until_done(house)
-    rows = [*contacts(*range(5, 30), stage="customer"), *contacts(*range(30, 40))]
+    rows = [*contacts(*range(5, 15), stage="customer"), *contacts(*range(15, 20))]
     assert content(server) == sorted([*wanted(rows), ("p3@example.com", "O'Neil 3", "")])
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_all_faults_at_once_lose_and_double_nobody(house: House, server: VtigerServer, seed: int) -> None:
     server.crm.faults = Faults(
         seed=seed, drop_before=0.06, drop_after=0.06, unavailable=0.06, too_many=0.06, not_json=0.06, session_calls=9,
         latency=0.001,
     )  # fmt: skip
     house.reload(options={"settle_seconds": 0, "batch_size": 17})
-    house.want(contacts(*range(60)))
+    house.want(contacts(*range(40)))
     until_done(house)
-    assert content(server) == wanted(contacts(*range(60)))
+    assert content(server) == wanted(contacts(*range(40)))
 
 
 def until_done(house: House) -> None:
