@@ -92,8 +92,16 @@ def _stretch(name: str, paths: Sequence[str]) -> dg.AssetsDefinition:
                 if key in context.selected_asset_keys:
                     yield dg.MaterializeResult(asset_key=key, metadata={"rebuilt": False, "reason": reason})
             return
-        # buildable: a test that also reads a later layer waits for the op that builds it
-        arguments = ["build", "--indirect-selection", "buildable", *(["--full-refresh"] if rebuild else [])]
+        arguments = [
+            "build",
+            # a test that also reads a later layer waits for the op that builds it
+            *("--indirect-selection", "buildable"),
+            # unit tests judge the code, not the data: `make test` runs them
+            *("--exclude-resource-type", "unit_test"),
+            # dbt's log file would quote the values an error is about
+            *("--log-level-file", "none"),
+            *(["--full-refresh"] if rebuild else []),
+        ]
         yield from dbt.cli(arguments, context=context, target_path=_target_folder(name)).stream()
 
     return build
