@@ -232,7 +232,8 @@ def payloads(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, fi
             due.moved_from as _moved_from, {rendered}
         from due
         left join (select *, {key_sql(sync)} as _due_key from {relation(sync, catalog)}) as rows
-            on due.key = rows._due_key and due.operation <> 'remove'
+            -- a condition on `due` beside the equality would make this a nested loop: 4 s for 20,000 rows
+            on case when due.operation <> 'remove' then due.key end = rows._due_key
         order by
             due.operation = 'add', due.operation = 'change', due.claimed_batch nulls last,
             due.priority desc nulls last, due.key

@@ -85,21 +85,21 @@ class House:
                 f"create schema if not exists activation; create or replace table activation.{self.name} ({columns})"
             )
             if rows:
-                connection.executemany(
-                    f"insert into activation.{self.name} values ({', '.join('?' * len(names))})",
-                    [[row[name] for name in names] for row in rows],
+                values = ", ".join(f"({', '.join('?' * len(names))})" for _ in rows)
+                connection.execute(
+                    f"insert into activation.{self.name} values {values}", [row[name] for row in rows for name in names]
                 )
 
     def consent(self, statements: Iterable[tuple[str | None, str | None]], channel: str = "email") -> None:
         """Replace the consents: (customer_id, status) for the purpose of marketing."""
         with duckdb.connect(str(self.settings.warehouse)) as connection:
             connection.execute(CONSENTS)
-            rows = [[customer, "marketing", channel, status] for customer, status in statements]
+            rows = [(customer, "marketing", channel, status) for customer, status in statements]
             if rows:
-                connection.executemany(
+                connection.execute(
                     "insert into customers.customer_consents (customer_id, purpose, channel, status)"
-                    " values (?, ?, ?, ?)",
-                    rows,
+                    f" values {', '.join(['(?, ?, ?, ?)'] * len(rows))}",
+                    [value for row in rows for value in row],
                 )
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
