@@ -6,6 +6,7 @@ import json
 import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from reverse_etl_house import House, manifest, people
 
 from reverse_etl import ConfigurationError, GuardError, LockedError, load_syncs, plan_sync, run_sync, sync_status
 from reverse_etl.ledger import open_ledger
+from reverse_etl.results import flush
 
 EVERYBODY = [(f"c{n}", "granted") for n in range(1, 200)]
 
@@ -358,6 +360,7 @@ def test_what_the_warehouse_could_not_take_is_written_by_the_next_run(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house.want(people(1, 2))
+    monkeypatch.setattr("reverse_etl.engine.flush", partial(flush, patience=0.1))
     holder = None
 
     def hold(progress: object) -> None:

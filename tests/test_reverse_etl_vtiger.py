@@ -330,12 +330,12 @@ def test_one_kind_of_fault_loses_and_doubles_nobody(house: House, server: Vtiger
     server.crm.add(email="p3@example.com", lastname="Old")
     server.crm.faults = Faults(seed=seed)
     setattr(server.crm.faults, fault, 0.25)
-    house.want(contacts(*range(20)))
+    house.want(contacts(*range(15)))
     until_done(house)
-    house.want(contacts(*range(15), stage="customer"))
+    house.want(contacts(*range(10), stage="customer"))
     house.consent([(f"c{n}", "granted") for n in range(5, 400)])
     until_done(house)
-    rows = [*contacts(*range(5, 15), stage="customer"), *contacts(*range(15, 20))]
+    rows = [*contacts(*range(5, 10), stage="customer"), *contacts(*range(10, 15))]
     assert content(server) == sorted([*wanted(rows), ("p3@example.com", "O'Neil 3", "")])
 
 
