@@ -27,11 +27,15 @@ def call(program: Path, *arguments: str, env: Mapping[str, str], cwd: Path = ROO
 
 @pytest.fixture(scope="session")
 def built_company(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data folder of a company of 150 people and 40 days after one `kinship run`. Do not write to it: copy it."""
+    """The data folder of a company of 150 people and 40 days after one `kinship run`, which printed `first_run.txt`.
+
+    Do not write to it: copy it.
+    """
     data = tmp_path_factory.mktemp("company")
     for arguments in (("demo", "--people", "150", "--days", "40"), ("run",)):
         done = call(KINSHIP, *arguments, env=environment(data))
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    (data / "first_run.txt").write_text(done.stdout)
     return data
 
 

@@ -134,7 +134,9 @@ def test_one_run_carries_the_new_source_to_the_new_destination(project: Path, co
         )
     )
 
-    done = call(KINSHIP, "run", env=environment(company, PYTHONPATH=str(project)), cwd=project)
+    done = call(
+        KINSHIP, "run", "--rebuild", "--accept-change", env=environment(company, PYTHONPATH=str(project)), cwd=project
+    )
 
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "cafe_guests" in done.stdout
