@@ -85,7 +85,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[VtigerServer]:
 
 def kill_vtiger(tmp_path: Path, server: VtigerServer, moments_of: Callable[[int], list[float]]) -> int:
     """Kill syncs to Vtiger; returns how many were hit."""
-    options = {"settle_seconds": 0.1, "batch_size": 10}
+    options = {"settle_seconds": 0.1, "batch_size": 8}
     house = House(
         tmp_path, "sync_vtiger__contacts", object="Contacts", mode="mirror", max_change_share=1, options=options
     )
