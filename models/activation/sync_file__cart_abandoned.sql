@@ -1,3 +1,4 @@
+{#- No guard on changes: a cart is forgotten in 7 days, so the whole audience may turn over between two runs. -#}
 {{ config(meta={'sync': {
     'destination': 'file',
     'object': 'cart_abandoned',
