@@ -95,11 +95,8 @@ def simulate(
 
 def remembered(out: Path, truth: Path | None = None) -> tuple[int, int, int] | None:
     """People, days and seed of the company that was begun in `out`; None when there is none."""
-    path = (truth or out.resolve().parent / "truth") / STATE
-    if not path.exists():
-        return None
-    state = _State(**json.loads(path.read_text()))
-    return state.people, state.days, state.seed
+    state = _stored(truth or out.resolve().parent / "truth")
+    return (state.people, state.days, state.seed) if state else None
 
 
 def _run(
@@ -143,15 +140,20 @@ def _run(
     return Summary(files.rows, files.files, files.bytes, to_date(start), to_date(last), people, records)
 
 
-def _read_state(truth: Path, out: Path, people: int, days: int, seed: int) -> _State | None:
+def _stored(truth: Path) -> _State | None:
     path = truth / STATE
-    if not path.exists():
+    return _State(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+
+
+def _read_state(truth: Path, out: Path, people: int, days: int, seed: int) -> _State | None:
+    state = _stored(truth)
+    if state is None:
         if out.exists() and any(out.iterdir()):
             raise ValueError(
-                f"{out} is not empty and {path} does not say what company lies there; choose another folder or empty it"
+                f"{out} is not empty and {truth / STATE} does not say what company lies there; "
+                "choose another folder or empty it"
             )
         return None
-    state = _State(**json.loads(path.read_text(encoding="utf-8")))
     if (state.people, state.days, state.seed) != (people, days, seed):
         raise ValueError(
             f"{out} holds a company of people={state.people} days={state.days} seed={state.seed}, "
