@@ -1,0 +1,434 @@
+"""Trains a model on the records themselves, without labels."""
+
+from __future__ import annotations
+
+import math
+from copy import deepcopy
+from itertools import combinations
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components as scipy_components
+
+from kinship.identity.matching import blocking, columns, engine, scoring
+from kinship.identity.matching.comparisons import Comparison, as_splink, comparisons_for
+from kinship.identity.matching.model import Model
+
+FEWEST_RECORDS = 300
+"""With fewer records than this the shipped parameters are better than anything that could be estimated."""
+
+FEWEST_MATCHES = 50
+"""A training session with fewer expected matches than this is not listened to."""
+
+U_PAIRS = 2e6
+EM_PAIRS = 1e6
+ROUNDS = 3
+LARGEST_BLOCK = 250
+RAREST = 0.5
+_FREQUENCY = {"attribute": pa.string(), "value": pa.string(), "frequency": pa.float64()}
+SURE = math.log2(0.9999 / 0.0001)
+
+
+def train(records: pa.Table, *, seed: int = 1, threads: int = 2, memory: str = "6GB") -> Model:
+    """A model for records like these: node_id (bigint) and attributes in normal form, as text.
+
+    The same records in any order and the same seed give the same model.
+    """
+    with engine.connection(threads, memory) as opened:
+        opened.register("records", records)
+        known = columns.usable_columns(opened, "records")
+        comparisons = comparisons_for(known)
+        count = records.num_rows
+        facts: dict[str, Any] = {"records": count, "seed": seed}
+        if not comparisons or count < 2:
+            nothing = pa.table({name: pa.array([], kind) for name, kind in _FREQUENCY.items()})
+            return Model(known, {}, [], 3, facts, nothing)
+        scoring.prepare(opened, known)
+        counts = counts_of(opened, comparisons)
+        settings = _settings(comparisons, first_guess(count))
+        matches = 0.5
+        if count >= FEWEST_RECORDS:
+            facts["sessions"], matches = _learn(opened, settings, comparisons, counts, seed)
+            facts["matches_per_record"] = _rounded(matches)
+        frequencies = frequencies_of(opened, counts, comparisons, settings, matches)
+        _set_frequencies(settings, comparisons)
+        scoring.prepare(opened, known, frequencies, count)
+        opened.unregister("records")
+        rules, expected = _choose_rules(opened, settings, known, count, seed)
+        facts["expected_matches"] = round(expected, 3)
+        if count >= FEWEST_RECORDS:
+            settings["probability_two_random_records_match"] = _rounded(
+                min(max(expected, 0.02 * count), 50.0 * count) / (count * (count - 1) / 2)
+            )
+        model = Model(known, settings, rules, 3, facts, frequencies)
+        largest = _largest(opened, model, count, seed)
+        return Model(known, settings, rules, largest, facts, frequencies)
+
+
+def first_guess(count: int) -> float:
+    """The probability that two random records match, before anything is known: half a match per record."""
+    return _rounded(min(0.1, 0.5 / max(count - 1, 1)))
+
+
+def _rounded(value: float) -> float:
+    """Six digits: sums of floating-point numbers differ in the last ones with the order of rows."""
+    return float(f"{value:.6g}")
+
+
+def counts_of(opened: duckdb.DuckDBPyConnection, comparisons: list[Comparison]) -> pa.Table:
+    """attribute, value, records: how many records have which value."""
+    attributes = sorted({level.frequency for each in comparisons for level in each.levels if level.frequency})
+    parts = [
+        f"select '{attribute}' as attribute, {attribute} as value, count(*) as records"
+        f" from prepared where {attribute} is not null group by {attribute}"
+        for attribute in attributes
+    ]
+    if not parts:
+        return pa.table({"attribute": pa.array([], pa.string()), "value": [], "records": pa.array([], pa.int64())})
+    return opened.execute(" union all ".join(parts) + " order by attribute, value").to_arrow_table()
+
+
+def frequencies_of(
+    opened: duckdb.DuckDBPyConnection, counts: pa.Table, comparisons: list[Comparison], settings: dict[str, Any], matches: float
+) -> pa.Table:
+    """attribute, value, frequency: the chance that another person's record has the value of this one.
+
+    Of the n records with a value one is this record itself, and some are expected to be of the same person; what remains, of the
+    records with the attribute, is the frequency. Nothing is rarer than RAREST of a record.
+    """
+    schema = pa.schema(list(_FREQUENCY.items()))
+    if counts.num_rows == 0:
+        return schema.empty_table()
+    total = _scalar(opened, "select count(*) from prepared")
+    own = {}
+    for comparison, written in zip(comparisons, settings["comparisons"], strict=True):
+        attribute = comparison.levels[0].frequency
+        if attribute:
+            filled = _scalar(opened, f"select count({attribute}) from prepared") / total
+            own[attribute] = 1 + matches * written["comparison_levels"][1]["m_probability"] * filled
+    opened.register("counts", counts)
+    opened.register("own", pa.table({"attribute": list(own), "own": list(own.values())}))
+    result = opened.execute(
+        f"""
+        select
+            attribute,
+            value,
+            greatest(records - own, {RAREST}) / sum(records) over (partition by attribute) as frequency
+        from counts join own using (attribute)
+        order by attribute, value
+        """
+    ).to_arrow_table()
+    opened.unregister("counts")
+    opened.unregister("own")
+    rounded = [_rounded(value) for value in result["frequency"].to_pylist()]
+    return result.set_column(2, "frequency", pa.array(rounded, pa.float64())).cast(schema)
+
+
+def _settings(comparisons: list[Comparison], prior: float) -> dict[str, Any]:
+    return {
+        "link_type": "dedupe_only",
+        "unique_id_column_name": "node_id",
+        "comparisons": [as_splink(each) for each in comparisons],
+        "blocking_rules_to_generate_predictions": [],
+        "probability_two_random_records_match": prior,
+        "retain_matching_columns": False,
+        "retain_intermediate_calculation_columns": True,
+        "linker_uid": "kinship",
+    }
+
+
+def _sessions(
+    opened: duckdb.DuckDBPyConnection, comparisons: list[Comparison]
+) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """The comparisons and columns that EM is blocked on, session by session: cheap sets that share values rarely by chance."""
+    present = {each.name for each in comparisons}
+    singles = {
+        "birth_date": "born",
+        "email": "email",
+        "phone": "phone",
+        "street": "street",
+        "postcode": "zip",
+        "national_id": "national_id",
+    }
+    parts = {name: column for name, column in singles.items() if name in present}
+    parts |= {name: name for name in present if name.startswith("other_")}
+    if "city" in present:
+        parts["city"] = "city"
+    if "given_name" in present:
+        parts["given_name"] = "given"
+    if "family_name" in present:
+        parts["family_name"] = "family"
+    options = [(name,) for name in sorted(parts)] + list(combinations(sorted(parts), 2))
+    total = _scalar(opened, "select count(*) from prepared")
+    costed = []
+    for option in options:
+        chosen = [parts[name] for name in option]
+        pairs = _blocked_pairs(opened, tuple(chosen))
+        # too few pairs teach nothing; where most pairs of a session are of two people EM finds other things than people
+        if pairs >= FEWEST_MATCHES and pairs <= 40 * total:
+            costed.append((option, tuple(chosen), pairs))
+    # singles before pairs, and among them those that share least by chance
+    costed.sort(key=lambda each: (len(each[0]), each[2], each[0]))
+    names = {"given_name", "family_name"}
+    taught: dict[str, int] = {}
+    sessions: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
+    for option, chosen_columns, _ in costed:
+        blocked = set(option) | (names if names & set(option) else set())
+        teaches = present - blocked
+        if any(taught.get(name, 0) < 2 for name in teaches):
+            sessions.append((option, chosen_columns))
+            for name in teaches:
+                taught[name] = taught.get(name, 0) + 1
+        if len(sessions) >= 6:
+            break
+    return sessions
+
+
+def _scalar(opened: duckdb.DuckDBPyConnection, sql: str) -> float:
+    row = opened.execute(sql).fetchone()
+    return float(row[0]) if row and row[0] is not None else 0.0
+
+
+def _learn(
+    opened: duckdb.DuckDBPyConnection,
+    settings: dict[str, Any],
+    comparisons: list[Comparison],
+    counts: pa.Table,
+    seed: int,
+) -> tuple[list[dict[str, Any]], float]:
+    """Fills m and u in the settings by Splink: u from random pairs, m by expectation maximisation.
+
+    Returns what was done in each session, and the matches per record that the sessions agree on. Random pairs hold matches too,
+    and where people have many records they are most of the pairs that agree on anything rare: u is corrected for them, and m is
+    estimated again with the corrected u, until both have settled.
+    """
+    count = int(_scalar(opened, "select count(*) from prepared"))
+    sessions = _sessions(opened, comparisons)
+    with engine.quiet():
+        linker = engine.linker(opened, deepcopy(settings), "prepared")
+        linker.training.estimate_u_using_random_sampling(max_pairs=U_PAIRS, seed=seed)
+        sampled = linker.misc.save_model_to_json()
+    observed: dict[tuple[str, str], float] = {}
+    for comparison in sampled["comparisons"]:
+        for level in comparison["comparison_levels"][1:]:
+            observed[comparison["output_column_name"], level["label_for_charts"]] = level["u_probability"]
+    for comparison in comparisons:
+        if comparison.levels[0].frequency:
+            observed[comparison.name, "exact"] = _chance(counts, comparison.levels[0].frequency)
+    filled = {
+        comparison.name: _scalar(opened, f"select avg((not ({_one_record(comparison.missing)}))::int) from prepared")
+        for comparison in comparisons
+    }
+    matches = first_guess(count) * (count - 1)
+    _correct(settings, observed, matches / (count - 1))
+    threads = _scalar(opened, "select current_setting('threads')")
+    opened.execute("set threads = 1")  # sums in a fixed order: the same data give the same model
+    done: list[dict[str, Any]] = []
+    for _ in range(ROUNDS):
+        done = []
+        taught: dict[tuple[str, str], list[float]] = {}
+        per_record: list[float] = []
+        m_exact = {each["output_column_name"]: each["comparison_levels"][1]["m_probability"] for each in settings["comparisons"]}
+        for names, chosen in sessions:
+            rule = " and ".join(f"l.{column} = r.{column}" for column in chosen)
+            with engine.quiet():
+                linker = engine.linker(opened, deepcopy(settings), "prepared")
+                session = linker.training.estimate_parameters_using_expectation_maximisation(
+                    rule, estimate_without_term_frequencies=True, max_pairs=EM_PAIRS
+                )
+            share = session.core_model_settings.probability_two_random_records_match
+            pairs = _blocked_pairs(opened, chosen)
+            if share * pairs < FEWEST_MATCHES:
+                continue
+            reach = math.prod(m_exact[name] * filled[name] for name in names)
+            per_record.append(2 * share * pairs / count / max(reach, 0.05))
+            done.append({"blocked_on": list(chosen), "pairs": round(pairs), "share": _rounded(share)})
+            for comparison in session.core_model_settings.comparisons:
+                for level in comparison._comparison_levels_excluding_null:
+                    if isinstance(level.m_probability, float):
+                        taught.setdefault((comparison.output_column_name, level.label_for_charts), []).append(
+                            level.m_probability
+                        )
+        for comparison in settings["comparisons"]:
+            for level in comparison["comparison_levels"][1:]:
+                values = taught.get((comparison["output_column_name"], level["label_for_charts"]))
+                if values:
+                    level["m_probability"] = float(np.median(values))
+            _repair(comparison)
+        if per_record:
+            matches = min(max(float(np.median(per_record)), 0.02), 50.0)
+        settings["probability_two_random_records_match"] = _rounded(min(0.2, matches / (count - 1)))
+        _correct(settings, observed, matches / (count - 1))
+    opened.execute(f"set threads = {int(threads)}")
+    return done, matches
+
+
+def _one_record(missing: str) -> str:
+    """The part of a condition about missing values that is about one of the two records."""
+    return missing.split(" or ")[0].replace("_l is null", " is null")
+
+
+def _blocked_pairs(opened: duckdb.DuckDBPyConnection, chosen: tuple[str, ...]) -> float:
+    keyed = " and ".join(f"{column} is not null" for column in chosen)
+    return _scalar(
+        opened,
+        "select coalesce(sum(n * (n - 1) / 2), 0) from"
+        f" (select count(*)::bigint as n from prepared where {keyed} group by {', '.join(chosen)})",
+    )
+
+
+def _chance(counts: pa.Table, attribute: str) -> float:
+    """The share of random pairs that agree on an attribute, counted over all pairs."""
+    chosen = counts.filter(pc.equal(counts["attribute"], attribute))["records"].to_numpy().astype(float)
+    total = float(chosen.sum())
+    return float((chosen * (chosen - 1)).sum() / max(total * (total - 1), 1.0))
+
+
+def _correct(settings: dict[str, Any], observed: dict[tuple[str, str], float], prior: float) -> None:
+    """Takes the matches out of what random pairs showed: u = (share - prior x m) / (1 - prior)."""
+    for comparison in settings["comparisons"]:
+        for level in comparison["comparison_levels"][1:]:
+            share = observed[comparison["output_column_name"], level["label_for_charts"]]
+            corrected = (share - prior * level["m_probability"]) / (1 - prior)
+            level["u_probability"] = max(corrected, share / 50, 1e-7)
+        _repair(comparison)
+
+
+def _repair(comparison: dict[str, Any]) -> None:
+    """Keeps learned parameters sane: nothing is impossible or certain, exact agreement never speaks against a match."""
+    levels = comparison["comparison_levels"][1:]
+    for level in levels:
+        level["m_probability"] = max(level["m_probability"], 1e-4)
+        level["u_probability"] = max(level["u_probability"], 1e-7)
+    if levels[0]["m_probability"] < 2 * levels[0]["u_probability"]:
+        levels[0]["m_probability"] = min(0.95, 2 * levels[0]["u_probability"])
+    for kind in ("m_probability", "u_probability"):
+        total = sum(level[kind] for level in levels)
+        for level in levels:
+            level[kind] = _rounded(level[kind] / total)
+
+
+def _set_frequencies(settings: dict[str, Any], comparisons: list[Comparison]) -> None:
+    for comparison, written in zip(comparisons, settings["comparisons"], strict=True):
+        for level, entry in zip(comparison.levels, written["comparison_levels"][1:], strict=False):
+            if level.frequency:
+                entry["tf_adjustment_column"] = level.frequency
+                entry["tf_adjustment_weight"] = 1.0
+
+
+def _choose_rules(
+    opened: duckdb.DuckDBPyConnection, settings: dict[str, Any], known: list[str], count: int, seed: int
+) -> tuple[list[blocking.Rule], float]:
+    """The blocking rules, and how many matches are expected among all pairs."""
+    keys = blocking.keys_for(known)
+    blocking.create_keys(opened, keys)
+    budget = min(400.0 * count, 4e6 + 75.0 * count)
+    options = blocking.candidates(opened, keys, count, LARGEST_BLOCK, budget / 3)
+    if not options:
+        return [], 0.0
+    # every option is tried for some records against all, so that what an option finds is seen without scoring all pairs
+    each = sum(2 * pairs / count for _, pairs in options)
+    seeds = min(count, max(200, min(4000, round(6e6 / max(each, 1.0)))))
+    opened.execute(
+        f"create or replace table seeds as select * from keys order by md5(node_id || '_{seed}'), node_id limit {seeds}"
+    )
+    opened.execute("create or replace table pool (left_id bigint, right_id bigint)")
+    for places, _ in options:
+        opened.register("stopped", pa.table({"digest": pa.array(
+            blocking.stopped_values(opened, list(places), LARGEST_BLOCK), pa.string()
+        )}))
+        opened.execute(f"insert into pool {blocking.pairs_sql(list(places), 'seeds', 'stopped')}")
+        opened.unregister("stopped")
+    opened.execute("create or replace table pairs as select distinct left_id, right_id from pool")
+    opened.execute("drop table pool")
+    scored = scoring.score_pairs(opened, settings, "pairs", least_weight=-12.0)
+    opened.register("scored", scored)
+    # a pair of two seeds speaks for both of them
+    table = opened.execute(
+        """
+        select scored.left_id, scored.right_id, match_weight, 1 + (one.node_id is not null and two.node_id is not null)::int as times
+        from scored left join seeds as one on one.node_id = scored.left_id left join seeds as two on two.node_id = scored.right_id
+        order by 1, 2
+        """
+    ).to_arrow_table()
+    opened.unregister("scored")
+    weight = table["match_weight"].to_numpy()
+    times = table["times"].to_numpy().astype(float)
+    expected, shift = _expected(weight, times, seeds, count, settings["probability_two_random_records_match"])
+    chance = 1 / (1 + np.exp2(-(weight + shift)))
+    likely = chance >= 0.1
+    opened.register("likely", table.filter(pa.array(likely)).select(["left_id", "right_id"]))
+    opened.execute("create or replace table likely_keys as select likely.left_id, likely.right_id from likely")
+    opened.unregister("likely")
+    tests = ", ".join(
+        " and ".join(f"coalesce(one.k{place} = two.k{place}, false)" for place in places) for places, _ in options
+    )
+    reached = opened.execute(
+        f"select {tests} from likely_keys join keys as one on one.node_id = left_id join keys as two on two.node_id = right_id"
+        " order by left_id, right_id"
+    ).fetchnumpy()
+    matrix = np.array([np.asarray(column, dtype=bool) for column in reached.values()]).reshape(len(options), -1)
+    chosen = blocking.choose(
+        np.array([pairs for _, pairs in options]), matrix, (chance * times)[likely], budget, count
+    )
+    rules = [
+        blocking.Rule(
+            tuple(keys[place].name for place in options[rule][0]),
+            comparisons=round(options[rule][1]),
+            found=round(found, 4),
+            added=round(added, 4),
+            stopped=blocking.stopped_values(opened, list(options[rule][0]), LARGEST_BLOCK),
+        )
+        for rule, found, added in chosen
+    ]
+    return rules, expected
+
+
+def _expected(
+    weight: np.ndarray[Any, Any], times: np.ndarray[Any, Any], seeds: int, count: int, prior: float
+) -> tuple[float, float]:
+    """Matches expected among all pairs, and the change of weight that goes with it.
+
+    The prior shifts every weight by the same bits, so the prior that agrees with the sum of the probabilities it gives is a fixed
+    point that needs no new scoring.
+    """
+    pairs = count * (count - 1) / 2
+    before = math.log2(prior / (1 - prior))
+    shift = 0.0
+    expected = prior * pairs
+    for _ in range(30):
+        chance = 1 / (1 + np.exp2(-(weight + shift)))
+        expected = float(chance @ times) * count / seeds / 2
+        share = min(max(expected, 0.02 * count), 50.0 * count) / pairs
+        share = min(share, 0.5)
+        after = math.log2(share / (1 - share)) - before
+        if abs(after - shift) < 1e-3:
+            break
+        shift = after
+    return expected, shift
+
+
+def _largest(opened: duckdb.DuckDBPyConnection, model: Model, count: int, seed: int) -> int:
+    """K = ceil(1.25 x p99.9 of the sizes of components at p >= .9999), over a sample of records and what is within two steps."""
+    if not model.rules:
+        return 3
+    sample = min(count, 50_000)
+    opened.execute(
+        f"create or replace table start as select node_id from keys order by md5(node_id || '-{seed}'), node_id limit {sample}"
+    )
+    opened.execute("create or replace table seeds as select keys.* from keys semi join start using (node_id)")
+    scoring.block(opened, model, "keys" if sample == count else "seeds")
+    scored = scoring.score_pairs(opened, model.settings, "pairs", least_weight=SURE)
+    if scored.num_rows == 0:
+        return 3
+    left, right = scored["left_id"].to_numpy(), scored["right_id"].to_numpy()
+    nodes, places = np.unique(np.concatenate([left, right]), return_inverse=True)
+    half = len(left)
+    graph = coo_array((np.ones(half), (places[:half], places[half:])), shape=(len(nodes), len(nodes)))
+    _, labels = scipy_components(graph, directed=False)
+    sizes = np.bincount(labels)
+    return max(3, math.ceil(1.25 * float(np.quantile(sizes, 0.999))))
