@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kinship.errors import KinshipError, StoppedByGuard, WrongUse
+from kinship.identity.commands import add_to as add_identity_commands
 from kinship.settings import ROOT, settings
 
 if TYPE_CHECKING:
@@ -233,6 +234,9 @@ def check(destination: Annotated[str, typer.Argument(help="A destination, as its
         print(f"{result.destination}: {result.status.replace('_', ' ')}: {result.message}")
     worst = {result.status for result in results}
     raise typer.Exit(1 if "failed" in worst else 2 if "not_configured" in worst else 0)
+
+
+add_identity_commands(app)
 
 
 def _prepare_environment() -> None:

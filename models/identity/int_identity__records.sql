@@ -1,7 +1,15 @@
 with
 
+nodes as (
+    select * from {{ ref('int_identity__nodes') }}
+),
+
 identifiers as (
     select * from {{ ref('int_identity__identifiers') }}
+),
+
+attributes as (
+    {{ union_sources('attributes') }}
 ),
 
 events as (
@@ -12,30 +20,14 @@ orders as (
     {{ union_sources('orders') }}
 ),
 
--- a record may do something before, or without ever, naming an identifier: it is a person too
-mentions as (
-    select
-        source,
-        record_id,
-        first_seen_at,
-        last_seen_at
-    from identifiers
+sightings as (
+    select source, record_id, first_seen_at, last_seen_at from identifiers
     union all
-    select
-        source,
-        record_id,
-        min(occurred_at) as first_seen_at,
-        max(occurred_at) as last_seen_at
-    from events
-    group by source, record_id
+    select source, record_id, observed_at as first_seen_at, observed_at as last_seen_at from attributes
     union all
-    select
-        source,
-        record_id,
-        min(ordered_at) as first_seen_at,
-        max(ordered_at) as last_seen_at
-    from orders
-    group by source, record_id
+    select source, record_id, occurred_at as first_seen_at, occurred_at as last_seen_at from events
+    union all
+    select source, record_id, ordered_at as first_seen_at, ordered_at as last_seen_at from orders
 ),
 
 seen as (
@@ -44,20 +36,19 @@ seen as (
         record_id,
         min(first_seen_at) as first_seen_at,
         max(last_seen_at) as last_seen_at
-    from mentions
-    where record_id is not null
+    from sightings
     group by source, record_id
 ),
 
--- dense integers, in the order of age: the smallest id of a component is its oldest record
-numbered as (
+records as (
     select
-        row_number() over (order by first_seen_at, source, record_id) as node_id,
-        source,
-        record_id,
-        first_seen_at,
-        last_seen_at
+        nodes.node_id,
+        seen.source,
+        seen.record_id,
+        seen.first_seen_at,
+        seen.last_seen_at
     from seen
+    inner join nodes on seen.source = nodes.source and seen.record_id = nodes.record_id
 )
 
-select * from numbered
+select * from records

@@ -51,6 +51,12 @@
                 'channel': ['web', 'store', 'phone'],
             },
         },
+        'logins': {
+            'key': ['record_id', 'owner_record_id', 'logged_in_at'],
+            'required': ['source', 'last_seen_at'],
+            'filled': [],
+            'accepted': {},
+        },
         'accounting': {
             'key': ['table_name', 'record_class'],
             'required': ['source', 'records'],

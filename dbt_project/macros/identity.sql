@@ -1,0 +1,28 @@
+{#- What the models of the identity layer share. -#}
+
+{#- Strongest evidence first: level, tier, weight, and by its id what still ties. A list for `collect_structs`, ascending. -#}
+{% macro evidence_order(relation) -%}
+    {{ return([relation ~ '.level', relation ~ '.tier', '-' ~ relation ~ '.weight', relation ~ '.evidence_id']) }}
+{%- endmacro %}
+
+{#-
+    The nodes of every component in which evidence changed since batch `last` (an expression), as node_id and component_id; of every
+    component when `last` is none. Whatever changes a component - a link, a claim or a veto, come or gone - has its ends there.
+-#}
+{% macro dirty_nodes(last) -%}
+    select
+        components.node_id,
+        components.component_id
+    from {{ ref('int_identity__components') }} as components
+    {%- if last is not none %}
+    where components.component_id in (
+        select touched.component_id
+        from {{ ref('int_identity__components') }} as touched
+        inner join (
+            select left_id as node_id from {{ ref('int_identity__evidence') }} where changed_in > {{ last }}
+            union
+            select right_id as node_id from {{ ref('int_identity__evidence') }} where changed_in > {{ last }}
+        ) as changed on touched.node_id = changed.node_id
+    )
+    {%- endif %}
+{%- endmacro %}

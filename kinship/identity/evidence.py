@@ -1,0 +1,148 @@
+"""Reads of the finished identity tables: who a reference means, and what ties records to each other."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+
+from kinship.errors import WrongUse
+from kinship.warehouse import has_table
+
+_CUSTOMER_ID = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, order=True)
+class Record:
+    """A record of a source, written `<source>:<record_id>`."""
+
+    source: str
+    record_id: str
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.record_id}"
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A piece of evidence that two records are one person; `weight` in bits."""
+
+    edge_id: str
+    left: Record
+    right: Record
+    rule: str
+    value_hash: str | None
+    tier: int
+    level: str
+    weight: float
+    is_admitted: bool
+    refusal: str | None
+    detail: str | None
+    first_seen_at: datetime | None
+    last_seen_at: datetime | None
+
+    def other(self, record: Record) -> Record:
+        """The end that is not `record`."""
+        return self.right if record == self.left else self.left
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a reference means: one person, and the one record that was named, if a record was."""
+
+    customer_id: str
+    record: Record | None
+
+
+def find(connection: duckdb.DuckDBPyConnection, reference: str) -> Found:
+    """Who is meant by a customer id (also one that is out of use), a record `<source>:<record_id>`, or an identifier's value.
+
+    Raises `WrongUse` when nobody, or more than one person, is meant.
+    """
+    if not has_table(connection, "identity", "identity_redirects"):
+        raise WrongUse("the warehouse knows no people yet: `kinship run` builds them")
+    text = reference.strip()
+    if _CUSTOMER_ID.fullmatch(text):
+        row = connection.execute(
+            "select current_customer_id from identity.identity_redirects where customer_id = ?", [text]
+        ).fetchone()
+        if row is None or row[0] is None:
+            raise WrongUse(f"no customer has, or had, the id {text}")
+        return Found(str(row[0]), None)
+    source, _, record_id = text.partition(":")
+    row = connection.execute(
+        "select customer_id from identity.identity_graph where source = ? and record_id = ?", [source, record_id]
+    ).fetchone()
+    if row is not None:
+        return Found(str(row[0]), Record(source, record_id))
+    return Found(_by_value(connection, text), None)
+
+
+def _by_value(connection: duckdb.DuckDBPyConnection, value: str) -> str:
+    people = connection.execute(
+        """
+        select distinct customer_id
+        from identity.int_identity__identifiers
+        inner join identity.identity_graph using (source, record_id)
+        where identifier_value in (?, lower(?)) limit 2
+        """,
+        [value, value],
+    ).fetchall()
+    if not people:
+        raise WrongUse(
+            "nobody is known by that reference: give a customer id, a record as <source>:<record_id>"
+            " (vtiger:contacts:12x34), or an identifier in its normal form (an address in lower case, +359888123456)"
+        )
+    if len(people) > 1:
+        raise WrongUse("more than one person has that identifier: name a record as <source>:<record_id>")
+    return str(people[0][0])
+
+
+def records_of(connection: duckdb.DuckDBPyConnection, customer_id: str) -> list[Record]:
+    """The records of a person, in order."""
+    rows = connection.execute(
+        "select source, record_id from identity.identity_graph where customer_id = ? order by all", [customer_id]
+    ).fetchall()
+    return [Record(*row) for row in rows]
+
+
+def edges_of(connection: duckdb.DuckDBPyConnection, customers: Sequence[str]) -> list[Edge]:
+    """All evidence with both ends among the records of these people, strongest first."""
+    rows = connection.execute(
+        """
+        with records as (
+            select source, record_id from identity.identity_graph where customer_id in (select unnest(?::varchar[]))
+        )
+        select edge_id, left_source, left_record_id, right_source, right_record_id, rule, value_hash, tier, level, weight,
+            is_admitted, refusal, detail, first_seen_at, last_seen_at
+        from identity.identity_edges
+        semi join records as l on l.source = left_source and l.record_id = left_record_id
+        semi join records as r on r.source = right_source and r.record_id = right_record_id
+        order by case level when 'strict' then 0 when 'default' then 1 else 2 end, tier, weight desc, edge_id
+        """,
+        [list(customers)],
+    ).fetchall()
+    return [Edge(row[0], Record(row[1], row[2]), Record(row[3], row[4]), *row[5:]) for row in rows]
+
+
+def values_of(connection: duckdb.DuckDBPyConnection, records: Sequence[Record]) -> dict[str, str]:
+    """The identifiers of some records in their normal form, by `value_hash`."""
+    rows = connection.execute(
+        """
+        select distinct md5(identifier_type || ':' || identifier_value), identifier_value
+        from identity.int_identity__identifiers as identifiers
+        semi join (select unnest(?::struct(source varchar, record_id varchar)[], recursive := true)) as wanted
+            on wanted.source = identifiers.source and wanted.record_id = identifiers.record_id
+        """,
+        [[{"source": record.source, "record_id": record.record_id} for record in records]],
+    ).fetchall()
+    return {str(key): str(value) for key, value in rows}
+
+
+def masked(value: str) -> str:
+    """A value of which only the ends are left: `a…@e….com`, `+3…56`."""
+    mailbox, at, domain = value.partition("@")
+    if at and "." in domain:
+        return f"{mailbox[:1]}…@{domain[:1]}…{domain[domain.rindex('.'):]}"
+    return f"{value[:2]}…{value[-2:]}" if len(value) > 6 else "…"

@@ -1,0 +1,116 @@
+"""Compares records with the warehouse's model of likeness: the one kept beside the warehouse, trained when there is none."""
+
+import shutil
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kinship.identity.matching import Model, score, train
+from kinship.settings import settings
+
+SCHEMA = pa.schema(
+    [
+        ("left_id", pa.int64()),
+        ("left_hash", pa.string()),
+        ("right_id", pa.int64()),
+        ("right_hash", pa.string()),
+        ("match_weight", pa.float64()),
+        ("detail", pa.string()),
+        ("model_version", pa.string()),
+        ("largest_component", pa.int32()),
+        ("scored_in", pa.int64()),
+    ]
+)
+
+
+def folder() -> Path:
+    """Where models are kept, one folder per version, and `current` with the version in use."""
+    return settings().state / "identity"
+
+
+def current_model() -> Model | None:
+    """The model in use, or None when none has been trained for this warehouse."""
+    pointer = folder() / "current"
+    return Model.load(folder() / pointer.read_text().strip()) if pointer.exists() else None
+
+
+def keep(model: Model) -> None:
+    """Save a model and put it to use. The one before it stays, for what was said with it."""
+    home = folder()
+    home.mkdir(parents=True, exist_ok=True)
+    target, written = home / model.version, home / f".{model.version}"
+    if not target.exists():
+        shutil.rmtree(written, ignore_errors=True)
+        model.save(written)
+        written.rename(target)
+    pointer = home / ".current"
+    pointer.write_text(model.version)
+    pointer.replace(home / "current")
+
+
+def compare(
+    attributes: duckdb.DuckDBPyRelation, nodes: duckdb.DuckDBPyRelation, scored: duckdb.DuckDBPyRelation | None
+) -> pa.Table:
+    """Scores of the records that have not been compared yet, with all records; schema `SCHEMA`.
+
+    `attributes` is `int_identity__record_attributes`, `nodes` `int_identity__nodes`, `scored` what this function returned before.
+    """
+    records = with_node_ids(attributes, nodes)
+    model = current_model()
+    if model is None:
+        model = train(records)
+        keep(model)
+    version, batch, new = model.version, 1, None
+    if scored is not None:
+        batch = 1 + ((scored.max("scored_in").fetchone() or (0,))[0] or 0)
+        compared = scored.filter(f"left_id = right_id and model_version = '{version}'").project(
+            "left_id as node_id, left_hash as attributes_hash"
+        )
+        said = records.select(["node_id", "attributes_hash"])
+        new = said.join(compared.to_arrow_table(), ["node_id", "attributes_hash"], join_type="left anti")["node_id"]
+        if len(new) == 0:
+            return SCHEMA.empty_table()
+    pairs = score(model, records, new)
+    return _rows(records, records["node_id"] if new is None else new, pairs, (version, model.largest, batch))
+
+
+def with_node_ids(attributes: duckdb.DuckDBPyRelation, nodes: duckdb.DuckDBPyRelation) -> pa.Table:
+    """The records' attributes under their numbers."""
+    joined = attributes.set_alias("a").join(nodes.set_alias("n"), "a.source = n.source and a.record_id = n.record_id")
+    return joined.project("n.node_id, a.* exclude (source, record_id)").to_arrow_table()
+
+
+def _rows(
+    records: pa.Table, compared: pa.ChunkedArray, pairs: pa.Table, judged_by: tuple[str, int, int]
+) -> pa.Table:
+    """Pairs and, for each record compared, a row with itself; both with what the records said.
+
+    `judged_by`: version of the model, its largest component, number of the batch.
+    """
+    version, largest, batch = judged_by
+    ids = records["node_id"].combine_chunks()
+    hashes = records["attributes_hash"].combine_chunks()
+
+    def said(of: pa.ChunkedArray) -> pa.Array:
+        return hashes.take(pc.index_in(of, value_set=ids))
+
+    left = pa.chunked_array([*compared.chunks, *pairs["left_id"].chunks], pa.int64())
+    right = pa.chunked_array([*compared.chunks, *pairs["right_id"].chunks], pa.int64())
+    alone = len(compared)
+    weights = pa.chunked_array([pa.array([0.0] * alone, pa.float64()), *pairs["match_weight"].chunks], pa.float64())
+    details = pa.chunked_array([pa.nulls(alone, pa.string()), *pairs["detail"].cast(pa.string()).chunks], pa.string())
+    count = len(left)
+    columns = [
+        left,
+        said(left),
+        right,
+        said(right),
+        weights,
+        details,
+        pa.repeat(pa.scalar(version, pa.string()), count),
+        pa.repeat(pa.scalar(largest, pa.int32()), count),
+        pa.repeat(pa.scalar(batch, pa.int64()), count),
+    ]
+    return pa.table(columns, schema=SCHEMA)

@@ -1,0 +1,154 @@
+{#- The row `(solved)` keeps the batch up to which evidence has been looked at. -#}
+{{ config(materialized='incremental', unique_key='evidence_id', incremental_strategy='merge') }}
+
+with
+
+evidence as (
+    select * from {{ ref('int_identity__evidence') }}
+),
+
+{% if is_incremental() -%}
+known as (
+    select * from {{ this }}
+),
+
+{% endif -%}
+nodes as (
+    {{ dirty_nodes('(select coalesce(max(solved_in), 0) from ' ~ this ~ ')' if is_incremental() else none) }}
+),
+
+links as (
+    select
+        evidence.*,
+        nodes.component_id
+    from evidence
+    inner join nodes on evidence.left_id = nodes.node_id
+    where evidence.kind = 'link' and evidence.is_current
+),
+
+claims as (
+    select
+        evidence.*,
+        nodes.component_id
+    from evidence
+    inner join nodes on evidence.left_id = nodes.node_id
+    where evidence.kind = 'claim' and evidence.is_current
+),
+
+aparts as (
+    select
+        evidence.*,
+        left_nodes.component_id
+    from evidence
+    inner join nodes as left_nodes on evidence.left_id = left_nodes.node_id
+    inner join nodes as right_nodes
+        on evidence.right_id = right_nodes.node_id and left_nodes.component_id = right_nodes.component_id
+    where evidence.kind = 'apart' and evidence.is_current
+),
+
+-- a component in which nothing can be refused is not walked through
+suspicious as (
+    select component_id
+    from claims
+    group by component_id, rule
+    having count(distinct value_hash) > max(most)
+    union
+    select component_id from aparts
+    union
+    select component_id
+    from links
+    group by component_id
+    having
+        max(case when rule = 'likeness' then 1 else 0 end) = 1
+        and count(distinct left_id) >= 3
+),
+
+links_by_bucket as (
+    select
+        mod(links.component_id, 16) as bucket,
+        {{ collect_structs({
+            'edge_id': 'links.evidence_id',
+            'left_id': 'links.left_id',
+            'right_id': 'links.right_id',
+            'weight': 'links.weight',
+            'is_probabilistic': "links.rule = 'likeness'",
+        }, evidence_order('links')) }} as links
+    from links
+    inner join suspicious on links.component_id = suspicious.component_id
+    group by mod(links.component_id, 16)
+),
+
+claims_by_bucket as (
+    select
+        mod(claims.component_id, 16) as bucket,
+        {{ collect_structs({
+            'node_id': 'claims.left_id',
+            'claim_type': 'claims.rule',
+            'value_hash': 'claims.value_hash',
+            'most': 'claims.most',
+        }, ['claims.evidence_id']) }} as claims
+    from claims
+    inner join suspicious on claims.component_id = suspicious.component_id
+    group by mod(claims.component_id, 16)
+),
+
+aparts_by_bucket as (
+    select
+        mod(aparts.component_id, 16) as bucket,
+        {{ collect_structs({'left_id': 'aparts.left_id', 'right_id': 'aparts.right_id'}, ['aparts.evidence_id']) }} as aparts
+    from aparts
+    group by mod(aparts.component_id, 16)
+),
+
+judged as (
+    select
+        {{ explode_list(refused_evidence(
+            'links_by_bucket.links', 'claims_by_bucket.claims', 'aparts_by_bucket.aparts', 'likeness_model.largest_component'
+        )) }} as refusal
+    from links_by_bucket
+    cross join {{ ref('int_identity__likeness_model') }} as likeness_model
+    left join claims_by_bucket on links_by_bucket.bucket = claims_by_bucket.bucket
+    left join aparts_by_bucket on links_by_bucket.bucket = aparts_by_bucket.bucket
+),
+
+refused as (
+    select
+        refusal.edge_id as evidence_id,
+        refusal.reason
+    from judged
+),
+
+{% if is_incremental() -%}
+-- refused before, and not any more
+released as (
+    select
+        known.evidence_id,
+        cast(null as {{ dbt.type_string() }}) as reason
+    from known
+    inner join evidence on known.evidence_id = evidence.evidence_id
+    left join nodes on evidence.left_id = nodes.node_id
+    left join refused on known.evidence_id = refused.evidence_id
+    where
+        known.reason is not null
+        and refused.evidence_id is null
+        and (nodes.node_id is not null or not evidence.is_current)
+),
+
+{% endif -%}
+refusals as (
+    select evidence_id, reason from refused
+    {%- if is_incremental() %}
+    union all
+    select evidence_id, reason from released
+    {%- endif %}
+    union all
+    select
+        '(solved)' as evidence_id,
+        cast(null as {{ dbt.type_string() }}) as reason
+)
+
+select
+    refusals.evidence_id,
+    refusals.reason,
+    (select coalesce(max(changed_in), 0) from evidence) as solved_in
+from refusals
