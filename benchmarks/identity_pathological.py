@@ -34,10 +34,10 @@ import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from demo.clock import DAY, day_number, iso, iso_ms, spaced  # noqa: E402
-from demo.dirt import email_as_typed, names_as_written, phone_as_typed  # noqa: E402
-from demo.people import Person, Unit, own_number, units  # noqa: E402
-from demo.truth import RECORDS  # noqa: E402
+from demo.clock import DAY, day_number, iso, iso_ms, spaced
+from demo.dirt import email_as_typed, names_as_written, phone_as_typed
+from demo.people import Person, Unit, own_number, units
+from demo.truth import RECORDS
 
 MOST_PEOPLE = 100_000
 BEGIN, END = (day_number(date(2021, 1, 1)) * DAY, day_number(date(2026, 6, 30)) * DAY)

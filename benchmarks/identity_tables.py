@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from demo.dirt import PLACEHOLDER_PHONES, email_as_typed, names_as_written, phone_as_typed, typo  # noqa: E402
-from demo.people import Person, own_number, units  # noqa: E402
+from demo.dirt import PLACEHOLDER_PHONES, email_as_typed, names_as_written, phone_as_typed, typo
+from demo.people import Person, own_number, units
 
 Row = dict[str, Any]
 
@@ -34,27 +34,35 @@ _GIVEN = {
     "Carmela": ("Carmelina",), "Salvatore": ("Salv.e", "Totò"), "Elisabetta": ("Elis.a", "Betta", "Lisetta"),
     "Bartolomeo": ("Bart.o", "Meo"), "Concetta": ("Conc.a", "Tina"), "Paolo": ("Paulo",), "Agnese": ("Agnesa",),
     "Giacomo": ("Giac.o", "Jacopo"), "Filomena": ("Mena",), "Gaetano": ("Gaet.o", "Tano"), "Orsola": ("Orsolina",),
-    "Raffaele": ("Raff.e", "Raffaello"), "Assunta": ("Assuntina",), "Nicola": ("Nicolò",), "Domenica": ("Dom.ca", "Menica"),
-    "Michele": ("Mich.e",), "Santa": ("Santina",), "Lorenzo": ("Lor.o", "Renzo"), "Giulia": ("Giulietta",),
+    "Raffaele": ("Raff.e", "Raffaello"), "Assunta": ("Assuntina",), "Nicola": ("Nicolò",),
+    "Domenica": ("Dom.ca", "Menica"), "Michele": ("Mich.e",), "Santa": ("Santina",),
+    "Lorenzo": ("Lor.o", "Renzo"), "Giulia": ("Giulietta",),
     "Battista": ("Batt.a", "Titta"), "Apollonia": ("Polonia",), "Ambrogio": ("Ambr.o",), "Veronica": ("Veron.a",),
 }  # fmt: skip
 _FAMILY = tuple(
     """
     Rossi Ferrari Russo Bianchi Romano Colombo Ricci Marino Greco Bruno Gallo Conti De·Luca Mancini Costa Giordano Rizzo
-    Lombardi Moretti Barbieri Fontana Santoro Mariani Rinaldi Caruso Ferrara Galli Martini Leone Longo Gentile Martinelli
-    Vitale Lombardo Serra Coppola De·Santis D'Angelo Marchetti Parisi Villa Conte Ferraro Ferri Fabbri Bianco Marini
-    Grasso Valentini Messina Sala De·Angelis Gatti Pellegrini Palumbo Sanna Farina Rizzi Monti Cattaneo Morelli Amato
-    Silvestri Mazza Testa Grassi Pellegrino Carbone Giuliani Benedetti Barone Rossetti Caputo Montanari Guerra Palmieri
-    Bernardi Martino Fiore De·Rosa Ferretti Bellini Basile Riva Donati Piras Vitali Battaglia Sartori Neri Costantini
-    Milani Pagano Ruggiero Sorrentino D'Amico Orlando Damico Negri Zanetti Brambilla Ghilardi Pezzotta Locatelli Rota
-    """.split()
+    Lombardi Moretti Barbieri Fontana Santoro Mariani Rinaldi Caruso Ferrara Galli Martini Leone Longo Gentile
+    Martinelli Vitale Lombardo Serra Coppola De·Santis D'Angelo Marchetti Parisi Villa Conte Ferraro Ferri Fabbri Bianco
+    Marini Grasso Valentini Messina Sala De·Angelis Gatti Pellegrini Palumbo Sanna Farina Rizzi Monti Cattaneo Morelli
+    Amato Silvestri Mazza Testa Grassi Pellegrino Carbone Giuliani Benedetti Barone Rossetti Caputo Montanari Guerra
+    Palmieri Bernardi Martino Fiore De·Rosa Ferretti Bellini Basile Riva Donati Piras Vitali Battaglia Sartori Neri
+    Costantini Milani Pagano Ruggiero Sorrentino D'Amico Orlando Damico Negri Zanetti Brambilla Ghilardi Pezzotta
+    Locatelli Rota
+    """.split()  # noqa: SIM905
 )  # fmt: skip
-_PLACES = (("Bergamo", "24121"), ("Treviglio", "24047"), ("Clusone", "24023"), ("Lovere", "24065"), ("Alzano", "24022"),
-           ("Nembro", "24027"), ("Romano di Lombardia", "24058"), ("Sarnico", "24067"), ("Zogno", "24019"))  # fmt: skip
-_STREETS = ("via Roma", "via Garibaldi", "via Mazzini", "piazza del Duomo", "contrada San Rocco", "via dei Mulini",
-            "vicolo Stretto", "via Cavour", "strada per il Monte", "cascina Bella", "via Pignolo", "borgo Palazzo")  # fmt: skip
-_TRADES = ("contadino", "tessitrice", "muratore", "sarta", "fabbro", "domestica", "oste", "filatrice", "carrettiere",
-           "maestro", "levatrice", "mugnaio", "calzolaio", "falegname")  # fmt: skip
+_PLACES = (
+    ("Bergamo", "24121"), ("Treviglio", "24047"), ("Clusone", "24023"), ("Lovere", "24065"), ("Alzano", "24022"),
+    ("Nembro", "24027"), ("Romano di Lombardia", "24058"), ("Sarnico", "24067"), ("Zogno", "24019"),
+)  # fmt: skip
+_STREETS = (
+    "via Roma", "via Garibaldi", "via Mazzini", "piazza del Duomo", "contrada San Rocco", "via dei Mulini",
+    "vicolo Stretto", "via Cavour", "strada per il Monte", "cascina Bella", "via Pignolo", "borgo Palazzo",
+)  # fmt: skip
+_TRADES = (
+    "contadino", "tessitrice", "muratore", "sarta", "fabbro", "domestica", "oste", "filatrice", "carrettiere",
+    "maestro", "levatrice", "mugnaio", "calzolaio", "falegname",
+)  # fmt: skip
 
 CENSUS = ("scheda", "nome", "cognome", "data_nascita", "comune", "indirizzo", "cap", "mestiere", "luogo_nascita")
 
