@@ -1,8 +1,8 @@
 {#- What the models of the identity layer share. -#}
 
-{#- Strongest evidence first: level, tier, weight, and by its id what still ties. A list for `collect_structs`, ascending. -#}
+{#- Strongest evidence first: level, tier, weight, and by its id what still ties. What `collect_structs` and `collect_values` order by. -#}
 {% macro evidence_order(relation) -%}
-    {{ return([relation ~ '.level', relation ~ '.tier', '-' ~ relation ~ '.weight', relation ~ '.evidence_id']) }}
+    {{ relation }}.level, {{ relation }}.tier, -{{ relation }}.weight, {{ relation }}.evidence_id
 {%- endmacro %}
 
 {#-

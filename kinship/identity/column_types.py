@@ -21,19 +21,34 @@ IGNORE = "ignore"
 
 # Words that name such a column, in the languages files come in; a column's name is read word by word, without case and accents.
 _HINTS: tuple[tuple[str, str], ...] = (
-    (IGNORE, r"cluster|entity|truth|true|label|group|split|is_\w+|row|index|unnamed\w*|created|updated|modified|timestamp|source"),
+    (
+        IGNORE,
+        r"cluster|entity|truth|true|label|group|split|is_\w+|row|index|unnamed\w*|created|updated|modified|timestamp|source",
+    ),
     ("email", r"e?mail|e_?mail|mailadresse|correo|courriel|poczta|имейл|поща|почта"),
     ("phone", r"(tele)?phone|tel|telefon\w*|mobil\w*|handy\w*|cell\w*|fax|gsm|msisdn|телефон|мобилен"),
-    ("birth_date", r"dob|birth|birth_?da(te|y)|date_?of_?birth|born|geburt\w*|geb|naissance|nacimiento|nascita|urodzenia|рождени\w*|роден\w*"),
-    ("national_id", r"ssn|soc|social|national|passport|tax|nino|pesel|egn|егн|dni|nif|cpf|bsn|steuer\w*|ausweis\w*|инн|снилс"),
+    (
+        "birth_date",
+        r"dob|birth|birth_?da(te|y)|date_?of_?birth|born|geburt\w*|geb|naissance|nacimiento|nascita|urodzenia|рождени\w*|роден\w*",
+    ),
+    (
+        "national_id",
+        r"ssn|soc|social|national|passport|tax|nino|pesel|egn|егн|dni|nif|cpf|bsn|steuer\w*|ausweis\w*|инн|снилс",
+    ),
     ("postcode", r"zip\w*|post_?code|postal|postal_?code|plz|postleitzahl|cp|codigo_?postal|cap|postnr|индекс|пк"),
     ("country", r"country|land|pays|pais|paese|kraj|държава|страна"),
     ("street", r"street\w*|address\w*|addr\w*|str|stra(ss|ß)e|rue|calle|via|ulica|адрес|улица|ул"),
     ("city", r"city|town|suburb|locality|place|birth_?place|ort|stadt|wohnort|ville|ciudad|citta|miasto|град|город"),
     ("given_name", r"first|first_?name|given\w*|forename|fname|vorname|prenom|nombre|imie|име|имя"),
-    ("family_name", r"last|last_?name|sur_?name|family\w*|lname|nachname|familienname|nom|apellidos?|cognome|nazwisko|фамили\w*"),
+    (
+        "family_name",
+        r"last|last_?name|sur_?name|family\w*|lname|nachname|familienname|nom|apellidos?|cognome|nazwisko|фамили\w*",
+    ),
     ("full_name", r"name|full_?name|customer_?name|contact_?name|display_?name|имена|фио"),
-    ("other", r"gender|sex|geschlecht|sexe|пол|occupation|profession|job|beruf|title|company|employer|region|state|province|county|middle\w*|nationality"),
+    (
+        "other",
+        r"gender|sex|geschlecht|sexe|пол|occupation|profession|job|beruf|title|company|employer|region|state|province|county|middle\w*|nationality",
+    ),
 )
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _DATE = re.compile(r"(1[89]|20)\d\d-?[01]\d-?[0-3]\d|[0-3]?\d[./][0-3]?\d[./](1[89]|20)\d\d")

@@ -1,6 +1,7 @@
 """The commands about who is who: explain, review, resolve, train. What is heavy is imported by the command that needs it."""
 
 import os
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,7 +25,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def explain(
-    a: Annotated[str, typer.Argument(metavar="A", help="A customer id, a record <source>:<record_id>, or an identifier.")],
+    a: Annotated[
+        str, typer.Argument(metavar="A", help="A customer id, a record <source>:<record_id>, or an identifier.")
+    ],
     b: Annotated[str | None, typer.Argument(metavar="[B]", help="Another: why are the two one person, or not?")] = None,
     values: Annotated[bool, typer.Option(help="Show the shared values unmasked.")] = False,
 ) -> None:
@@ -41,17 +44,23 @@ def explain(
     elif found.is_one_person:
         _print_chain(console, found, values)
     else:
-        console.print(f"{a} and {b} are two people: {found.left.customer_id} and {found.right.customer_id}", highlight=False)
+        console.print(
+            f"{a} and {b} are two people: {found.left.customer_id} and {found.right.customer_id}", highlight=False
+        )
         _print_evidence(console, "Evidence between them that does not count", found, found.evidence, values)
         if not found.evidence:
             console.print("there is no evidence between their records")
 
 
 def review(
-    review_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="One question; default: one after the other.")] = None,
+    review_id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="One question; default: one after the other.")
+    ] = None,
     decide: Annotated[str | None, typer.Option(metavar="same|different", help="Answer the question ID.")] = None,
     reason: Annotated[str, typer.Option(help="Why; kept with the decision.")] = "",
-    author: Annotated[str | None, typer.Option(help="Who decides; default KINSHIP_STEWARD, then the user's name.")] = None,
+    author: Annotated[
+        str | None, typer.Option(help="Who decides; default KINSHIP_STEWARD, then the user's name.")
+    ] = None,
     expires: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="The last day the decision holds.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Questions at the most.")] = 20,
     show: Annotated[bool, typer.Option("--list", help="List the questions, and ask nothing.")] = False,
@@ -70,7 +79,8 @@ def review(
             raise WrongUse(f"there is no open question {review_id}: `kinship review --list` shows them")
         sides = {
             one.review_id: [
-                queue.profile(warehouse, record, whole_person=one.question == "merge") for record in (one.left, one.right)
+                queue.profile(warehouse, record, whole_person=one.question == "merge")
+                for record in (one.left, one.right)
             ]
             for one in (() if show else open_questions)
         }
@@ -93,7 +103,9 @@ def review(
             why = reason or typer.prompt("why")
             queue.decide(one, "same" if answer == "s" else "different", who, why, until)
             answered += 1
-    console.print(f"{answered} decided, written to {queue.overrides_path()}" if answered else "nothing decided", highlight=False)
+    console.print(
+        f"{answered} decided, written to {queue.overrides_path()}" if answered else "nothing decided", highlight=False
+    )
 
 
 def resolve(
@@ -101,9 +113,12 @@ def resolve(
     key: Annotated[str, typer.Option("--id", metavar="COLUMN", help="The column with each row's own id.")],
     out: Annotated[Path, typer.Option(help="Where the rows go, with customer_id and confidence: .csv or .parquet.")],
     columns: Annotated[
-        str, typer.Option(metavar="COLUMN=TYPE,...", help="What columns hold (docs/identity.md); the others are guessed.")
+        str,
+        typer.Option(metavar="COLUMN=TYPE,...", help="What columns hold (docs/identity.md); the others are guessed."),
     ] = "",
-    level: Annotated[str, typer.Option(metavar="strict|default|broad", help="How sure two rows must be one person.")] = "default",
+    level: Annotated[
+        str, typer.Option(metavar="strict|default|broad", help="How sure two rows must be one person.")
+    ] = "default",
 ) -> None:
     """Find out which rows of a file are one person, with the models of the warehouse."""
     from kinship.identity.resolve import resolve as run
@@ -126,6 +141,7 @@ def resolve(
 def train() -> None:
     """Train the model of likeness anew on what the warehouse holds now, and use it from the next run on."""
     from kinship.identity import likeness
+    from kinship.identity.matching import train as train_model
     from kinship.tables import console_for
     from kinship.warehouse import connect, has_table
 
@@ -136,14 +152,15 @@ def train() -> None:
             warehouse.table("identity.int_identity__record_attributes"), warehouse.table("identity.int_identity__nodes")
         )
     before = likeness.current_model()
-    model = likeness.train(records)
+    model = train_model(records)
     likeness.keep(model)
     console = console_for()
     if before is not None and before.version == model.version:
         console.print(f"model {model.version}: trained on the same, it is the same as before", highlight=False)
     else:
         console.print(
-            f"model {model.version}, trained on {len(records):,} records: `kinship run --rebuild` compares all with it", highlight=False
+            f"model {model.version}, trained on {len(records):,} records: `kinship run --rebuild` compares all with it",
+            highlight=False,
         )
 
 
@@ -170,7 +187,9 @@ def _print_person(console: "Console", found: "Explanation", values: bool) -> Non
         console.print("\n".join(f"  {record}" for record in found.records), highlight=False, markup=False)
     else:
         console.print(
-            f"{found.left.record} is customer {found.left.customer_id}, of {len(found.records):,} records", highlight=False, markup=False
+            f"{found.left.record} is customer {found.left.customer_id}, of {len(found.records):,} records",
+            highlight=False,
+            markup=False,
         )
     _print_evidence(console, "Evidence", found, found.evidence, values)
     if not found.evidence:
@@ -183,7 +202,9 @@ def _print_chain(console: "Console", found: "Explanation", values: bool) -> None
     right = found.right.record or found.records[-1] if found.right else None
     console.print(f"one person, customer {found.left.customer_id}", highlight=False)
     if not found.chain:
-        console.print("it is one record" if right in (found.left.record, None) else "no chain joins them: only a rebuild is due")
+        console.print(
+            "it is one record" if right in (found.left.record, None) else "no chain joins them: only a rebuild is due"
+        )
         return
     weakest = min(found.chain, key=lambda step: step.weakest.weight)
     table = plain_table("Chain of evidence", ["from", "to", "by"], ["bits"], ["value", "seen", ""])
@@ -196,21 +217,22 @@ def _print_chain(console: "Console", found: "Explanation", values: bool) -> None
     console.print(table)
 
 
-def _print_evidence(console: "Console", title: str, found: "Explanation", edges: "list[Edge] | tuple[Edge, ...] | object", values: bool) -> None:
+def _print_evidence(
+    console: "Console", title: str, found: "Explanation", edges: "Sequence[Edge]", values: bool
+) -> None:
     from kinship.tables import plain_table
 
-    shown = list(edges)  # type: ignore[call-overload]
-    if not shown:
+    if not edges:
         return
     table = plain_table(title, ["record", "record", "by", "level"], ["bits"], ["value", "first seen", ""])
-    for edge in shown[:50]:
+    for edge in edges[:50]:
         table.add_row(
             str(edge.left), str(edge.right), edge.rule, edge.level, f"{edge.weight:.1f}", _said(edge, found, values),
             f"{edge.first_seen_at:%Y-%m-%d}" if edge.first_seen_at else "", "" if edge.is_admitted else f"refused: {edge.refusal}",
         )  # fmt: skip
     console.print(table)
-    if len(shown) > 50:
-        console.print(f"and {len(shown) - 50:,} more in identity.identity_edges", highlight=False)
+    if len(edges) > 50:
+        console.print(f"and {len(edges) - 50:,} more in identity.identity_edges", highlight=False)
 
 
 def _said(edge: "Edge", found: "Explanation", values: bool) -> str:

@@ -144,5 +144,5 @@ def masked(value: str) -> str:
     """A value of which only the ends are left: `a…@e….com`, `+3…56`."""
     mailbox, at, domain = value.partition("@")
     if at and "." in domain:
-        return f"{mailbox[:1]}…@{domain[:1]}…{domain[domain.rindex('.'):]}"
+        return f"{mailbox[:1]}…@{domain[:1]}…{domain[domain.rindex('.') :]}"
     return f"{value[:2]}…{value[-2:]}" if len(value) > 6 else "…"

@@ -56,7 +56,9 @@ def explain(connection: duckdb.DuckDBPyConnection, left: str, right: str | None 
     if a.customer_id == b.customer_id:
         start, end = a.record or records[0], b.record or records[-1]
         steps = together(path(edges, start, end), start)
-        return Explanation(a, b, records, (), steps, _values(connection, [edge for step in steps for edge in step.edges]))
+        return Explanation(
+            a, b, records, (), steps, _values(connection, [edge for step in steps for edge in step.edges])
+        )
     mine = set(records)
     between = [edge for edge in edges if (edge.left in mine) != (edge.right in mine)]
     return Explanation(a, b, records, between, (), _values(connection, between))

@@ -82,9 +82,7 @@ def with_node_ids(attributes: duckdb.DuckDBPyRelation, nodes: duckdb.DuckDBPyRel
     return joined.project("n.node_id, a.* exclude (source, record_id)").to_arrow_table()
 
 
-def _rows(
-    records: pa.Table, compared: pa.ChunkedArray, pairs: pa.Table, judged_by: tuple[str, int, int]
-) -> pa.Table:
+def _rows(records: pa.Table, compared: pa.ChunkedArray, pairs: pa.Table, judged_by: tuple[str, int, int]) -> pa.Table:
     """Pairs and, for each record compared, a row with itself; both with what the records said.
 
     `judged_by`: version of the model, its largest component, number of the batch.

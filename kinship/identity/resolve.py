@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -42,7 +43,9 @@ def resolve(source: Path, key: str, stated: Mapping[str, str], out: Path, *, lev
     types = dict(stated)
     for column, kind in types.items():
         if kind not in (*TYPES, IGNORE):
-            raise WrongUse(f"--columns {column}={kind}: there is no type {kind!r}; there are {', '.join(TYPES)}, {IGNORE}")
+            raise WrongUse(
+                f"--columns {column}={kind}: there is no type {kind!r}; there are {', '.join(TYPES)}, {IGNORE}"
+            )
     with tempfile.TemporaryDirectory(prefix="kinship-resolve-") as folder:
         warehouse = Path(folder) / "warehouse.duckdb"
         with duckdb.connect(str(warehouse)) as connection:
@@ -84,7 +87,9 @@ def _read(connection: duckdb.DuckDBPyConnection, source: Path, key: str, types: 
     if keyed < rows:
         raise WrongUse(f"{source}: {rows - keyed:,} of {rows:,} rows have no {key}; every row needs an id of its own")
     if distinct < rows:
-        raise WrongUse(f"{source}: {rows - distinct:,} of {rows:,} rows repeat the {key} of another; ids must be unique")
+        raise WrongUse(
+            f"{source}: {rows - distinct:,} of {rows:,} rows repeat the {key} of another; ids must be unique"
+        )
 
 
 def _line(message: str) -> str | None:
@@ -95,7 +100,7 @@ def _line(message: str) -> str | None:
 def _guess(connection: duckdb.DuckDBPyConnection, key: str, types: dict[str, str]) -> dict[str, str]:
     """Add a type for every column that has none; returns what was guessed."""
     guessed: dict[str, str] = {}
-    for (column, *_) in connection.execute("describe input").fetchall():
+    for column, *_ in connection.execute("describe input").fetchall():
         if column in ("_row", key) or column in types:
             continue
         values = connection.execute(
@@ -130,10 +135,10 @@ def _load(connection: duckdb.DuckDBPyConnection, key: str, types: Mapping[str, s
 
 def _build(warehouse: Path, folder: Path) -> None:
     """The identity models over that one table."""
-    variables = {"resolve": True, "sources": {"resolve": ["identifiers", "attributes"]}}
+    variables: dict[str, Any] = {"resolve": True, "sources": {"resolve": ["identifiers", "attributes"]}}
     others = _count_of_others(warehouse)
     if others:
-        variables["identity_other_attributes"] = [f"other_{number}" for number in range(1, others + 1)]  # type: ignore[assignment]
+        variables["identity_other_attributes"] = [f"other_{number}" for number in range(1, others + 1)]
     command = [
         dbt_executable(), "--quiet", "build", "--select", "+identity_levels",
         "--exclude-resource-type", "test", "--exclude-resource-type", "unit_test",
@@ -165,7 +170,12 @@ def _count_of_others(warehouse: Path) -> int:
 
 
 def _write(
-    connection: duckdb.DuckDBPyConnection, key: str, out: Path, level: str, stated: dict[str, str], guessed: dict[str, str]
+    connection: duckdb.DuckDBPyConnection,
+    key: str,
+    out: Path,
+    level: str,
+    stated: dict[str, str],
+    guessed: dict[str, str],
 ) -> Resolved:
     group = {"strict": "strict_group_id", "default": "customer_id", "broad": "broad_group_id"}[level]
     connection.execute(

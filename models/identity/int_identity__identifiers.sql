@@ -1,42 +1,42 @@
 with
 
 observed as (
-    {{ union_sources('identifiers') }}
-),
-
-countries as (
-    select * from {{ ref('country_calling_codes') }}
-),
-
-normalised as (
     select
-        observed.source,
-        observed.record_id,
-        observed.identifier_type,
-        case observed.identifier_type
-            when 'email' then {{ normalise_email('observed.identifier_value') }}
-            when 'phone' then {{ normalise_phone(
-                'observed.identifier_value', 'countries.calling_code', 'countries.trunk_prefix'
-            ) }}
-            else {{ normalise_id('observed.identifier_value') }}
-        end as identifier_value,
-        observed.first_seen_at,
-        observed.last_seen_at
+        *,
+        case when identifier_type = 'phone' then coalesce(country_code, '') else '' end as phone_country
+    from (
+        {{ union_sources('identifiers') }}
+    ) as every_source
+),
+
+written as (
+    select
+        identifier_type as kind,
+        identifier_value as value,
+        phone_country as country_code
     from observed
-    left join countries on observed.country_code = countries.country_code
+),
+
+normal_forms as (
+    {{ normal_forms('written') }}
 ),
 
 identifiers as (
     select
-        source,
-        record_id,
-        identifier_type,
-        identifier_value,
-        min(first_seen_at) as first_seen_at,
-        max(last_seen_at) as last_seen_at
-    from normalised
-    where identifier_value is not null
-    group by source, record_id, identifier_type, identifier_value
+        observed.source,
+        observed.record_id,
+        observed.identifier_type,
+        normal_forms.normal_value as identifier_value,
+        min(observed.first_seen_at) as first_seen_at,
+        max(observed.last_seen_at) as last_seen_at
+    from observed
+    inner join normal_forms
+        on
+            observed.identifier_type = normal_forms.kind
+            and observed.identifier_value = normal_forms.value
+            and observed.phone_country = normal_forms.country_code
+    where normal_forms.normal_value is not null
+    group by observed.source, observed.record_id, observed.identifier_type, normal_forms.normal_value
 )
 
 select * from identifiers

@@ -1,5 +1,5 @@
 {#- Numbers given out stay: a full refresh of this table alone would leave the others speaking of other records. -#}
-{{ config(materialized='incremental', full_refresh=false) }}
+{{ config(materialized='incremental', incremental_strategy='append', full_refresh=false) }}
 
 with
 

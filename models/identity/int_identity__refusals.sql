@@ -86,7 +86,7 @@ claims_by_bucket as (
             'claim_type': 'claims.rule',
             'value_hash': 'claims.value_hash',
             'most': 'claims.most',
-        }, ['claims.evidence_id']) }} as claims
+        }, 'claims.evidence_id') }} as claims
     from claims
     inner join suspicious on claims.component_id = suspicious.component_id
     group by mod(claims.component_id, 16)
@@ -95,7 +95,7 @@ claims_by_bucket as (
 aparts_by_bucket as (
     select
         mod(aparts.component_id, 16) as bucket,
-        {{ collect_structs({'left_id': 'aparts.left_id', 'right_id': 'aparts.right_id'}, ['aparts.evidence_id']) }} as aparts
+        {{ collect_structs({'left_id': 'aparts.left_id', 'right_id': 'aparts.right_id'}, 'aparts.evidence_id') }} as aparts
     from aparts
     group by mod(aparts.component_id, 16)
 ),

@@ -1,0 +1,160 @@
+{%- set columns = [
+    'given_name', 'family_name', 'full_name', 'birth_date', 'email', 'phone', 'street', 'city', 'postcode', 'country', 'national_id',
+] -%}
+{%- set others = var('identity_other_attributes') -%}
+with
+
+observed as (
+    {{ union_sources('attributes') }}
+),
+
+-- which column an attribute fills, and the normal form it takes; a full name fills three
+places as (
+    {%- for attribute, column_name, kind in [
+        ('first_name', 'given_name', 'given_name'),
+        ('last_name', 'family_name', 'family_name'),
+        ('full_name', 'full_name', 'full_name'),
+        ('full_name', 'given_name_of', 'given_name_of'),
+        ('full_name', 'family_name_of', 'family_name_of'),
+        ('birth_date', 'birth_date', 'birth_date'),
+        ('email', 'email', 'email'),
+        ('phone', 'phone', 'phone'),
+        ('street', 'street', 'street'),
+        ('city', 'city', 'city'),
+        ('postal_code', 'postcode', 'postcode'),
+        ('country_code', 'country', 'country'),
+        ('national_id', 'national_id', 'national_id'),
+    ] %}
+    select '{{ attribute }}' as attribute, '{{ column_name }}' as column_name, '{{ kind }}' as kind
+    {{- '\n    union all' if not loop.last or others }}
+    {%- endfor -%}
+    {%- for attribute in others %}
+    select '{{ attribute }}' as attribute, 'other_{{ loop.index }}' as column_name, '{{ 'company_domain' if attribute == 'company_domain' else 'other' }}' as kind
+    {{- '\n    union all' if not loop.last }}
+    {%- endfor %}
+),
+
+countries as (
+    select
+        observed.source,
+        observed.record_id,
+        max_by(names.country_code, observed.observed_at) as country_code
+    from observed
+    inner join {{ ref('countries') }} as names on names.name = lower(observed.value)
+    where observed.attribute = 'country_code'
+    group by observed.source, observed.record_id
+),
+
+placed as (
+    select
+        observed.source,
+        observed.record_id,
+        places.column_name,
+        places.kind,
+        observed.value,
+        case when places.kind = 'phone' then coalesce(countries.country_code, '') else '' end as country_code,
+        observed.observed_at
+    from observed
+    inner join places on observed.attribute = places.attribute
+    left join countries on observed.source = countries.source and observed.record_id = countries.record_id
+),
+
+normal_forms as (
+    {{ normal_forms('placed') }}
+),
+
+-- of several values the latest that has a normal form
+ranked as (
+    select
+        placed.source,
+        placed.record_id,
+        placed.column_name,
+        normal_forms.normal_value,
+        row_number() over (
+            partition by placed.source, placed.record_id, placed.column_name
+            order by placed.observed_at desc, normal_forms.normal_value
+        ) as recency
+    from placed
+    inner join normal_forms
+        on
+            placed.kind = normal_forms.kind
+            and placed.value = normal_forms.value
+            and placed.country_code = normal_forms.country_code
+    where normal_forms.normal_value is not null
+),
+
+latest as (
+    select * from ranked
+    where recency = 1
+),
+
+wide as (
+    select
+        source,
+        record_id,
+        {%- for column_name in columns + ['given_name_of', 'family_name_of'] %}
+        max(case when column_name = '{{ column_name }}' then normal_value end) as {{ column_name }}{{ ',' if not loop.last or others }}
+        {%- endfor %}
+        {%- for attribute in others %}
+        max(case when column_name = 'other_{{ loop.index }}' then normal_value end) as other_{{ loop.index }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from latest
+    group by source, record_id
+),
+
+named as (
+    select
+        wide.*,
+        coalesce(wide.given_name, wide.given_name_of) as first_name,
+        coalesce(wide.family_name, wide.family_name_of) as last_name
+    from wide
+),
+
+called as (
+    select
+        named.*,
+        coalesce(nicknames.name, split_part(named.first_name, ' ', 1)) as given_name_canonical
+    from named
+    left join {{ ref('nicknames') }} as nicknames on split_part(named.first_name, ' ', 1) = nicknames.nickname
+),
+
+-- the order of the columns is a contract with the matching package and with the models that were trained on it
+attributes as (
+    select
+        source,
+        record_id,
+        first_name as given_name,
+        last_name as family_name,
+        coalesce(full_name, first_name || ' ' || last_name) as full_name,
+        birth_date,
+        email,
+        phone,
+        street,
+        city,
+        postcode,
+        country,
+        national_id,
+        {%- for attribute in others %}
+        other_{{ loop.index }},
+        {%- endfor %}
+        given_name_canonical,
+        {{ name_key('given_name_canonical') }} as given_name_key,
+        {{ name_key('last_name') }} as family_name_key
+    from called
+),
+
+hashed as (
+    select
+        *,
+        md5(
+            {%- for column_name in columns + ['given_name_canonical', 'given_name_key', 'family_name_key'] %}
+            coalesce({{ column_name }}, '') || '|'{{ ' ||' if not loop.last or others }}
+            {%- endfor %}
+            {%- for attribute in others %}
+            coalesce(other_{{ loop.index }}, '') || '|'{{ ' ||' if not loop.last }}
+            {%- endfor %}
+        ) as attributes_hash
+    from attributes
+)
+
+select * from hashed
