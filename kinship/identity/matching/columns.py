@@ -117,6 +117,7 @@ select
     try_cast(left(birth_date, 4) as integer) as born_number,
     email,
     split_part(email, '@', 1) as mailbox,
+    split_part(email, '@', 2) as email_domain,
     nullif(regexp_replace(split_part(email, '@', 1), '[^a-z]', '', 'g'), '') as mailbox_letters,
     phone,
     right(phone, 7) as phone_tail,

@@ -48,7 +48,7 @@ def _given(columns: list[str]) -> Comparison:
         "given_l is null or given_r is null",
         (
             Level("exact", "given_l = given_r", 0.65, 0.01, "given"),
-            Level("nickname", "given_canonical_l = given_canonical_r", 0.08, 0.005),
+            Level("nickname", "given_canonical_l = given_canonical_r", 0.08, 0.005, "given_canonical"),
             Level("crossed", crossed, 0.02, 0.001),
             Level("close", "jaro_winkler_similarity(given_l, given_r) >= 0.92", 0.09, 0.002),
             Level(
@@ -101,6 +101,14 @@ def _born(columns: list[str]) -> Comparison:
         "(born_year_l = born_year_r and (born_month_l = born_month_r or born_day_l = born_day_r))"
         " or (born_month_l = born_month_r and born_day_l = born_day_r)"
     )
+    # the equalities come first: edit distances are slow, and an edit leaves the other parts of a date as they are
+    one_edit = (
+        "(born_year_l = born_year_r or right(born_l, 5) = right(born_r, 5)) and damerau_levenshtein(born_l, born_r) <= 1"
+    )
+    two_edits = (
+        "(born_year_l = born_year_r or born_month_l = born_month_r or born_day_l = born_day_r)"
+        " and damerau_levenshtein(born_l, born_r) <= 2"
+    )
     year_only = "born_year_l = born_year_r and (right(born_l, 5) = '01-01' or right(born_r, 5) = '01-01')"
     return Comparison(
         "birth_date",
@@ -108,10 +116,10 @@ def _born(columns: list[str]) -> Comparison:
         (
             Level("exact", "born_l = born_r", 0.78, 0.00005, "born"),
             Level("day_and_month_swapped", turned, 0.02, 0.00002),
-            Level("one_edit", "damerau_levenshtein(born_l, born_r) <= 1", 0.08, 0.0008),
+            Level("one_edit", one_edit, 0.08, 0.0008),
             Level("year_only", year_only, 0.005, 0.0008),
             Level("two_parts", two_parts, 0.03, 0.004),
-            Level("two_edits", "damerau_levenshtein(born_l, born_r) <= 2", 0.02, 0.01),
+            Level("two_edits", two_edits, 0.02, 0.01),
             Level("same_year", "born_year_l = born_year_r", 0.015, 0.012),
             Level("near_year", "abs(born_number_l - born_number_r) <= 2", 0.01, 0.05),
         ),
@@ -126,8 +134,13 @@ def _email(columns: list[str]) -> Comparison:
         "email_l is null or email_r is null",
         (
             Level("exact", "email_l = email_r", 0.6, 0.00001, "email"),
-            Level("same_mailbox", "mailbox_l = mailbox_r", 0.05, 0.0002),
-            Level("close", "damerau_levenshtein(email_l, email_r) <= 2", 0.07, 0.0001),
+            Level("same_mailbox", "mailbox_l = mailbox_r", 0.05, 0.0002, "mailbox"),
+            Level(
+                "close",
+                "email_domain_l = email_domain_r and jaro_winkler_similarity(mailbox_l, mailbox_r) >= 0.92",
+                0.07,
+                0.0001,
+            ),
             Level("similar_mailbox", "jaro_winkler_similarity(mailbox_l, mailbox_r) >= 0.88", 0.06, 0.003),
         ),
         0.22,
@@ -142,7 +155,7 @@ def _phone(columns: list[str]) -> Comparison:
         (
             Level("exact", "phone_l = phone_r", 0.6, 0.00002, "phone"),
             Level("same_tail", "phone_tail_l = phone_tail_r", 0.02, 0.00001),
-            Level("one_edit", "damerau_levenshtein(phone_l, phone_r) <= 1", 0.06, 0.0001),
+            Level("one_edit", "left(phone_l, 6) = left(phone_r, 6) and damerau_levenshtein(phone_l, phone_r) <= 1", 0.06, 0.0001),
         ),
         0.32,
         0.99987,
@@ -175,8 +188,14 @@ def _postcode(columns: list[str]) -> Comparison:
         "zip_l is null or zip_r is null",
         (
             Level("exact", "zip_l = zip_r", 0.65, 0.001, "zip"),
-            Level("same_sector", "zip_sector_l = zip_sector_r", 0.06, 0.003),
-            Level("one_edit", "damerau_levenshtein(zip_l, zip_r) <= 1", 0.05, 0.003),
+            Level("same_sector", "zip_sector_l = zip_sector_r", 0.06, 0.003, "zip_sector"),
+            Level(
+                "one_edit",
+                "(left(zip_l, 2) = left(zip_r, 2) or right(zip_l, 2) = right(zip_r, 2))"
+                " and damerau_levenshtein(zip_l, zip_r) <= 1",
+                0.05,
+                0.003,
+            ),
             Level("same_district", "zip_district_l = zip_district_r", 0.04, 0.01),
         ),
         0.2,
@@ -208,13 +227,15 @@ def _country(columns: list[str]) -> Comparison:
 
 
 def _national_id(columns: list[str]) -> Comparison:
+    halves = "national_id_start_l = national_id_start_r or national_id_end_l = national_id_end_r"
+    ends = "left(national_id_l, 2) = left(national_id_r, 2) or right(national_id_l, 2) = right(national_id_r, 2)"
     return Comparison(
         "national_id",
         "national_id_l is null or national_id_r is null",
         (
             Level("exact", "national_id_l = national_id_r", 0.9, 0.00001, "national_id"),
-            Level("one_edit", "damerau_levenshtein(national_id_l, national_id_r) <= 1", 0.05, 0.00005),
-            Level("two_edits", "damerau_levenshtein(national_id_l, national_id_r) <= 2", 0.02, 0.0005),
+            Level("one_edit", f"({halves}) and damerau_levenshtein(national_id_l, national_id_r) <= 1", 0.05, 0.00005),
+            Level("two_edits", f"({ends}) and damerau_levenshtein(national_id_l, national_id_r) <= 2", 0.02, 0.0005),
         ),
         0.03,
         0.99944,

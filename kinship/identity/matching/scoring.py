@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,6 +12,7 @@ import pyarrow as pa
 from kinship.identity.matching import blocking, columns, engine
 from kinship.identity.matching.levels import BROAD, WEIGHTS
 from kinship.identity.matching.model import Model
+from kinship.identity.matching.surroundings import of_records
 
 SCHEMA = pa.schema(
     [
@@ -97,22 +97,17 @@ def _detail(settings: dict[str, Any]) -> str:
     parts = []
     for comparison in settings["comparisons"]:
         name = comparison["output_column_name"]
-        missing, *levels, _ = comparison["comparison_levels"]
+        missing, *levels, rest = comparison["comparison_levels"]
         cases = "".join(
-            f" when {_of_records(level['sql_condition'])} then '{level['label_for_charts']}'" for level in levels
+            f" when {of_records(level['sql_condition'])} then '{level['label_for_charts']}'" for level in levels
         )
         has_terms = any("tf_adjustment_column" in level for level in levels)
         bits = f"predicted.mw_{name}" + (f" + predicted.mw_tf_adj_{name}" if has_terms else "")
         parts.append(
-            f"case when not ({_of_records(missing['sql_condition'])}) then '{name} ' || case{cases} else 'different' end"
+            f"case when not ({of_records(missing['sql_condition'])}) then '{name} ' || case{cases} else '{rest['label_for_charts']}' end"
             f" || printf(' %+.1f', {bits}) end"
         )
     return f"concat_ws(', ', {', '.join(parts)})"
-
-
-def _of_records(condition: str) -> str:
-    """A condition over columns suffixed _l and _r, as one over the records l and r."""
-    return re.sub(r"\b([a-z_0-9]+)_([lr])\b", r"\2.\1", condition)
 
 
 def block(opened: duckdb.DuckDBPyConnection, model: Model, seeds: str = "keys") -> int:

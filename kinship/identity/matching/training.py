@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from copy import deepcopy
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -14,7 +15,7 @@ import pyarrow.compute as pc
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components as scipy_components
 
-from kinship.identity.matching import blocking, columns, engine, scoring
+from kinship.identity.matching import blocking, columns, engine, scoring, surroundings
 from kinship.identity.matching.comparisons import Comparison, as_splink, comparisons_for
 from kinship.identity.matching.model import Model
 
@@ -24,9 +25,14 @@ FEWEST_RECORDS = 300
 FEWEST_MATCHES = 50
 """A training session with fewer expected matches than this is not listened to."""
 
-U_PAIRS = 2e6
+U_PAIRS = 1e6
 EM_PAIRS = 1e6
 ROUNDS = 3
+SHIPPED_COUNTS_FOR = 30
+"""Shipped shares count for as much as so many matches."""
+
+DIFFERS_ALTHOUGH_ONE = 0.08
+DIFFERS_IF_TWO = 0.95
 LARGEST_BLOCK = 250
 RAREST = 0.5
 _FREQUENCY = {"attribute": pa.string(), "value": pa.string(), "frequency": pa.float64()}
@@ -58,7 +64,7 @@ def train(records: pa.Table, *, seed: int = 1, threads: int = 2, memory: str = "
         _set_frequencies(settings, comparisons)
         scoring.prepare(opened, known, frequencies, count)
         opened.unregister("records")
-        rules, expected = _choose_rules(opened, settings, known, count, seed)
+        rules, expected = _choose_rules(opened, settings, comparisons, known, count, seed)
         facts["expected_matches"] = round(expected, 3)
         if count >= FEWEST_RECORDS:
             settings["probability_two_random_records_match"] = _rounded(
@@ -106,10 +112,13 @@ def frequencies_of(
     total = _scalar(opened, "select count(*) from prepared")
     own = {}
     for comparison, written in zip(comparisons, settings["comparisons"], strict=True):
-        attribute = comparison.levels[0].frequency
-        if attribute:
-            filled = _scalar(opened, f"select count({attribute}) from prepared") / total
-            own[attribute] = 1 + matches * written["comparison_levels"][1]["m_probability"] * filled
+        reached = 0.0
+        for level, entry in zip(comparison.levels, written["comparison_levels"][1:], strict=False):
+            # those who agree on the finer attribute agree on the coarser one
+            reached += entry["m_probability"]
+            if level.frequency:
+                filled = _scalar(opened, f"select count({level.frequency}) from prepared") / total
+                own[level.frequency] = 1 + matches * reached * filled
     opened.register("counts", counts)
     opened.register("own", pa.table({"attribute": list(own), "own": list(own.values())}))
     result = opened.execute(
@@ -141,51 +150,87 @@ def _settings(comparisons: list[Comparison], prior: float) -> dict[str, Any]:
     }
 
 
-def _sessions(
-    opened: duckdb.DuckDBPyConnection, comparisons: list[Comparison]
-) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """The comparisons and columns that EM is blocked on, session by session: cheap sets that share values rarely by chance."""
+_SESSION_COLUMNS = {
+    "given_name": "given",
+    "family_name": "family",
+    "birth_date": "born",
+    "email": "email",
+    "phone": "phone",
+    "street": "street",
+    "postcode": "zip",
+    "city": "city",
+    "national_id": "national_id",
+}
+_PERSONAL = ({"birth_date"}, {"national_id"}, {"given_name", "family_name"})
+"""What a session may be blocked on whatever the data: those who share it by chance have nothing else in common."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """Pairs that agree on some comparisons, from which EM learns the others."""
+
+    blocked: tuple[str, ...]
+    columns: tuple[str, ...]
+    pairs: float
+
+
+def _sessions(opened: duckdb.DuckDBPyConnection, comparisons: list[Comparison]) -> list[Session]:
+    """What EM is blocked on, so that each comparison is learned in two sessions where that can be had.
+
+    In a block of people who share a home or an employer the two groups that EM finds are families, not persons. So what people share
+    is blocked on only where given names differ so seldom that nearly all pairs are of one person.
+    """
     present = {each.name for each in comparisons}
-    singles = {
-        "birth_date": "born",
-        "email": "email",
-        "phone": "phone",
-        "street": "street",
-        "postcode": "zip",
-        "national_id": "national_id",
-    }
-    parts = {name: column for name, column in singles.items() if name in present}
+    parts = {name: column for name, column in _SESSION_COLUMNS.items() if name in present}
     parts |= {name: name for name in present if name.startswith("other_")}
-    if "city" in present:
-        parts["city"] = "city"
-    if "given_name" in present:
-        parts["given_name"] = "given"
-    if "family_name" in present:
-        parts["family_name"] = "family"
-    options = [(name,) for name in sorted(parts)] + list(combinations(sorted(parts), 2))
     total = _scalar(opened, "select count(*) from prepared")
-    costed = []
-    for option in options:
-        chosen = [parts[name] for name in option]
-        pairs = _blocked_pairs(opened, tuple(chosen))
-        # too few pairs teach nothing; where most pairs of a session are of two people EM finds other things than people
-        if pairs >= FEWEST_MATCHES and pairs <= 40 * total:
-            costed.append((option, tuple(chosen), pairs))
-    # singles before pairs, and among them those that share least by chance
-    costed.sort(key=lambda each: (len(each[0]), each[2], each[0]))
-    names = {"given_name", "family_name"}
-    taught: dict[str, int] = {}
-    sessions: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
-    for option, chosen_columns, _ in costed:
-        blocked = set(option) | (names if names & set(option) else set())
-        teaches = present - blocked
-        if any(taught.get(name, 0) < 2 for name in teaches):
-            sessions.append((option, chosen_columns))
-            for name in teaches:
-                taught[name] = taught.get(name, 0) + 1
-        if len(sessions) >= 6:
+    costed: list[Session] = []
+    for size in (1, 2, 3):
+        for option in combinations(sorted(parts), size):
+            chosen = tuple(parts[name] for name in option)
+            if any(set(option) > set(known.blocked) for known in costed):
+                continue  # a coarser block that can be afforded teaches more
+            pairs = _blocked_pairs(opened, chosen)
+            # too few pairs teach nothing, and where few pairs are of one person EM finds something else
+            if not FEWEST_MATCHES <= pairs <= 15 * total:
+                continue
+            if not any(personal <= set(option) for personal in _PERSONAL) and _share_strangers(opened, option, chosen, comparisons) > 0.1:
+                continue
+            costed.append(Session(option, chosen, pairs))
+    costed.sort(key=lambda each: (len(each.blocked), -each.pairs, each.blocked))
+    taught: dict[str, int] = dict.fromkeys(present, 0)
+    sessions: list[Session] = []
+    while len(sessions) < 6 and costed:
+        gains = [sum(taught[name] < 2 for name in present - set(each.blocked)) for each in costed]
+        best = int(np.argmax(gains))
+        if gains[best] == 0:
             break
+        session = costed.pop(best)
+        sessions.append(session)
+        for name in present - set(session.blocked):
+            taught[name] += 1
     return sessions
+
+
+def _share_strangers(opened: duckdb.DuckDBPyConnection, blocked: tuple[str, ...], chosen: tuple[str, ...], comparisons: list[Comparison]) -> float:
+    """The share of pairs of two people in a block, told by how often a witness differs; 0 where there is none."""
+    witness = surroundings.witness([each for each in comparisons if each.name not in blocked])
+    if witness is None:
+        return 0.0
+    same = " and ".join(f"l.{column} = r.{column}" for column in chosen)
+    row = opened.execute(
+        f"""
+        select count(differing), count(*) filter (differing)
+        from (
+            select {surroundings.of_records(witness[1])} as differing
+            from (select * from prepared order by md5(node_id::varchar) limit 5000) as l
+            join prepared as r on {same} and l.node_id <> r.node_id
+        )
+        """
+    ).fetchone()
+    if row is None or row[0] == 0:
+        return 0.0
+    return max(0.0, (row[1] / row[0] - DIFFERS_ALTHOUGH_ONE) / (DIFFERS_IF_TWO - DIFFERS_ALTHOUGH_ONE))
 
 
 def _scalar(opened: duckdb.DuckDBPyConnection, sql: str) -> float:
@@ -208,14 +253,35 @@ def _learn(
     """
     count = int(_scalar(opened, "select count(*) from prepared"))
     sessions = _sessions(opened, comparisons)
+    # Splink leaves out every comparison that a blocking rule touches, and names touch each other; so rules read copies
+    copies = sorted({column for each in sessions for column in each.columns})
+    if copies:
+        opened.execute(
+            "create or replace table prepared as select *, "
+            + ", ".join(f"{column} as block_{column}" for column in copies)
+            + " from prepared"
+        )
     with engine.quiet():
         linker = engine.linker(opened, deepcopy(settings), "prepared")
-        linker.training.estimate_u_using_random_sampling(max_pairs=U_PAIRS, seed=seed)
+        linker.training.estimate_u_using_random_sampling(
+            max_pairs=U_PAIRS + 1,  # Splink warns of its default, a million
+            seed=seed,
+            min_count_per_level=None,
+            num_chunks=1,
+        )
         sampled = linker.misc.save_model_to_json()
     observed: dict[tuple[str, str], float] = {}
-    for comparison in sampled["comparisons"]:
-        for level in comparison["comparison_levels"][1:]:
-            observed[comparison["output_column_name"], level["label_for_charts"]] = level["u_probability"]
+    shipped_ratio: dict[tuple[str, str], float] = {}
+    for comparison, before in zip(sampled["comparisons"], settings["comparisons"], strict=True):
+        name = comparison["output_column_name"]
+        for level, unlearned in zip(
+            comparison["comparison_levels"][1:], before["comparison_levels"][1:], strict=True
+        ):
+            label = level["label_for_charts"]
+            shipped_ratio[name, label] = unlearned["m_probability"] / unlearned["u_probability"]
+            # where Splink saw none it leaves the shipped value
+            if level["u_probability"] != unlearned["u_probability"]:
+                observed[name, label] = level["u_probability"]
     for comparison in comparisons:
         if comparison.levels[0].frequency:
             observed[comparison.name, "exact"] = _chance(counts, comparison.levels[0].frequency)
@@ -224,45 +290,52 @@ def _learn(
         for comparison in comparisons
     }
     matches = first_guess(count) * (count - 1)
-    _correct(settings, observed, matches / (count - 1))
+    _correct(settings, observed, shipped_ratio, matches / (count - 1))
     threads = _scalar(opened, "select current_setting('threads')")
     opened.execute("set threads = 1")  # sums in a fixed order: the same data give the same model
     done: list[dict[str, Any]] = []
+    prior_m = [
+        [level["m_probability"] for level in comparison["comparison_levels"][1:]] for comparison in settings["comparisons"]
+    ]
     for _ in range(ROUNDS):
         done = []
         taught: dict[tuple[str, str], list[float]] = {}
         per_record: list[float] = []
         m_exact = {each["output_column_name"]: each["comparison_levels"][1]["m_probability"] for each in settings["comparisons"]}
-        for names, chosen in sessions:
-            rule = " and ".join(f"l.{column} = r.{column}" for column in chosen)
+        for each in sessions:
+            rule = " and ".join(f"l.block_{column} = r.block_{column}" for column in each.columns)
             with engine.quiet():
                 linker = engine.linker(opened, deepcopy(settings), "prepared")
                 session = linker.training.estimate_parameters_using_expectation_maximisation(
                     rule, estimate_without_term_frequencies=True, max_pairs=EM_PAIRS
                 )
             share = session.core_model_settings.probability_two_random_records_match
-            pairs = _blocked_pairs(opened, chosen)
-            if share * pairs < FEWEST_MATCHES:
+            if share * each.pairs < FEWEST_MATCHES:
                 continue
-            reach = math.prod(m_exact[name] * filled[name] for name in names)
-            per_record.append(2 * share * pairs / count / max(reach, 0.05))
-            done.append({"blocked_on": list(chosen), "pairs": round(pairs), "share": _rounded(share)})
+            reach = math.prod(m_exact[name] * filled[name] for name in each.blocked)
+            per_record.append(2 * share * each.pairs / count / max(reach, 0.05))
+            done.append({"blocked_on": list(each.blocked), "pairs": round(each.pairs), "share": _rounded(share)})
             for comparison in session.core_model_settings.comparisons:
+                if comparison.output_column_name in each.blocked:
+                    continue
                 for level in comparison._comparison_levels_excluding_null:
                     if isinstance(level.m_probability, float):
                         taught.setdefault((comparison.output_column_name, level.label_for_charts), []).append(
                             level.m_probability
                         )
-        for comparison in settings["comparisons"]:
-            for level in comparison["comparison_levels"][1:]:
-                values = taught.get((comparison["output_column_name"], level["label_for_charts"]))
+        heard = sum(each["pairs"] * each["share"] for each in done) / max(len(done), 1)
+        for comparison, shipped in zip(settings["comparisons"], prior_m, strict=True):
+            name = comparison["output_column_name"]
+            for level, before in zip(comparison["comparison_levels"][1:], shipped, strict=True):
+                values = taught.get((name, level["label_for_charts"]))
                 if values:
-                    level["m_probability"] = float(np.median(values))
+                    learned = float(np.median(values))
+                    level["m_probability"] = (learned * heard + before * SHIPPED_COUNTS_FOR) / (heard + SHIPPED_COUNTS_FOR)
             _repair(comparison)
         if per_record:
             matches = min(max(float(np.median(per_record)), 0.02), 50.0)
         settings["probability_two_random_records_match"] = _rounded(min(0.2, matches / (count - 1)))
-        _correct(settings, observed, matches / (count - 1))
+        _correct(settings, observed, shipped_ratio, matches / (count - 1))
     opened.execute(f"set threads = {int(threads)}")
     return done, matches
 
@@ -288,13 +361,23 @@ def _chance(counts: pa.Table, attribute: str) -> float:
     return float((chosen * (chosen - 1)).sum() / max(total * (total - 1), 1.0))
 
 
-def _correct(settings: dict[str, Any], observed: dict[tuple[str, str], float], prior: float) -> None:
-    """Takes the matches out of what random pairs showed: u = (share - prior x m) / (1 - prior)."""
+def _correct(
+    settings: dict[str, Any], observed: dict[tuple[str, str], float], shipped: dict[tuple[str, str], float], prior: float
+) -> None:
+    """Takes the matches out of what random pairs showed: u = (share - prior x m) / (1 - prior).
+
+    A level that was hardly seen among random pairs keeps the weight it was shipped with.
+    """
     for comparison in settings["comparisons"]:
+        name = comparison["output_column_name"]
         for level in comparison["comparison_levels"][1:]:
-            share = observed[comparison["output_column_name"], level["label_for_charts"]]
-            corrected = (share - prior * level["m_probability"]) / (1 - prior)
-            level["u_probability"] = max(corrected, share / 50, 1e-7)
+            place = name, level["label_for_charts"]
+            m = level["m_probability"]
+            share = observed.get(place, 0.0)
+            if share * U_PAIRS < 5:
+                level["u_probability"] = m / shipped[place]
+            else:
+                level["u_probability"] = max((share - prior * m) / (1 - prior), share / 50, 1e-7)
         _repair(comparison)
 
 
@@ -304,8 +387,7 @@ def _repair(comparison: dict[str, Any]) -> None:
     for level in levels:
         level["m_probability"] = max(level["m_probability"], 1e-4)
         level["u_probability"] = max(level["u_probability"], 1e-7)
-    if levels[0]["m_probability"] < 2 * levels[0]["u_probability"]:
-        levels[0]["m_probability"] = min(0.95, 2 * levels[0]["u_probability"])
+    levels[0]["m_probability"] = max(levels[0]["m_probability"], levels[0]["u_probability"])
     for kind in ("m_probability", "u_probability"):
         total = sum(level[kind] for level in levels)
         for level in levels:
@@ -321,7 +403,12 @@ def _set_frequencies(settings: dict[str, Any], comparisons: list[Comparison]) ->
 
 
 def _choose_rules(
-    opened: duckdb.DuckDBPyConnection, settings: dict[str, Any], known: list[str], count: int, seed: int
+    opened: duckdb.DuckDBPyConnection,
+    settings: dict[str, Any],
+    comparisons: list[Comparison],
+    known: list[str],
+    count: int,
+    seed: int,
 ) -> tuple[list[blocking.Rule], float]:
     """The blocking rules, and how many matches are expected among all pairs."""
     keys = blocking.keys_for(known)
@@ -345,6 +432,10 @@ def _choose_rules(
         opened.unregister("stopped")
     opened.execute("create or replace table pairs as select distinct left_id, right_id from pool")
     opened.execute("drop table pool")
+    if count >= FEWEST_RECORDS:
+        extra = surroundings.measure(opened, comparisons, settings, "pairs", seeds * (count - 1) - seeds * (seeds - 1) / 2)
+        if extra:
+            settings["comparisons"].append(extra)
     scored = scoring.score_pairs(opened, settings, "pairs", least_weight=-12.0)
     opened.register("scored", scored)
     # a pair of two seeds speaks for both of them
