@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from expectations import activation, customers, raw, segments, suites
+from expectations import activation, customers, identity, raw, segments, suites
 from expectations.suites import Suite
 from kinship import builds
 from kinship.builds import CheckResult
@@ -81,9 +81,13 @@ def gates(raw_tables: Sequence[str]) -> list[dg.AssetChecksDefinition]:
             ),
             Gate(
                 "customers_gate",
-                customers.SUITES,
-                [*((table, "customers") for table in customers.TABLES), ("customers.customers", "profiles")],
-                "People and what they did: keys, belonging, believable numbers.",
+                [*identity.SUITES, *customers.SUITES],
+                [
+                    (identity.ASSET, "identity"),
+                    *((table, "customers") for table in customers.TABLES),
+                    ("customers.customers", "profiles"),
+                ],
+                "People and what they did: who they are, keys, belonging, believable numbers.",
             ),
             Gate(
                 "segments_gate",

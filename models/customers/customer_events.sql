@@ -8,10 +8,15 @@ identity_graph as (
     select * from {{ ref('identity_graph') }}
 ),
 
+-- on a device of several people the one who was logged in
+device_owners as (
+    select * from {{ ref('identity_device_owners') }}
+),
+
 customer_events as (
     select
         events.source || ':' || events.event_id as event_id,
-        identity_graph.customer_id,
+        coalesce(device_owners.customer_id, identity_graph.customer_id) as customer_id,
         events.source,
         events.record_id,
         events.event_type,
@@ -29,6 +34,12 @@ customer_events as (
     from events
     inner join identity_graph
         on events.source = identity_graph.source and events.record_id = identity_graph.record_id
+    left join device_owners
+        on
+            events.source = device_owners.source
+            and events.record_id = device_owners.record_id
+            and events.occurred_at >= device_owners.valid_from
+            and events.occurred_at < device_owners.valid_to
 )
 
 select * from customer_events

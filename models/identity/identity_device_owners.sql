@@ -16,14 +16,17 @@ owned as (
         devices.customer_id as device_customer_id,
         logins.logged_in_at,
         logins.last_seen_at,
-        lead(logins.logged_in_at) over (
-            partition by logins.source, logins.record_id order by logins.logged_in_at, logins.owner_record_id
-        ) as next_login_at
+        lag(logins.last_seen_at) over device as previous_seen_at,
+        lead(logins.logged_in_at) over device as next_login_at
     from logins
     inner join identity_graph as owners
         on logins.source = owners.source and logins.owner_record_id = owners.record_id
     inner join identity_graph as devices
         on logins.source = devices.source and logins.record_id = devices.record_id
+    window device as (
+        partition by logins.source, logins.record_id
+        order by logins.logged_in_at, logins.owner_record_id
+    )
 ),
 
 -- a device that is its owner's needs no slices: everything on it is the owner's
@@ -32,10 +35,14 @@ device_owners as (
         source,
         record_id,
         customer_id,
-        {{ add_hours('logged_in_at', -1) }} as valid_from,
+        -- who logs in was there shortly before, but not while another was
+        greatest({{ add_hours('logged_in_at', -1) }}, coalesce(previous_seen_at, {{ add_hours('logged_in_at', -1) }})) as valid_from,
         least(
-            coalesce(next_login_at, {{ add_days('last_seen_at', 1) }}),
-            {{ add_days('last_seen_at', 1) }}
+            {{ add_hours('last_seen_at', 12) }},
+            coalesce(
+                greatest(last_seen_at, {{ add_hours('next_login_at', -1) }}),
+                {{ add_hours('last_seen_at', 12) }}
+            )
         ) as valid_to
     from owned
     where customer_id <> device_customer_id

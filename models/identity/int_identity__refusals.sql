@@ -59,10 +59,12 @@ suspicious as (
     from links
     group by component_id
     having
-        max(case when rule = 'likeness' then 1 else 0 end) = 1
+        max(case when rule = 'likeness' and level > 0 then 1 else 0 end) = 1
         and count(distinct left_id) >= 3
 ),
 
+-- likeness that is beyond doubt needs no support from its neighbours: of 2,473 such links that hygiene would have cut on the
+-- demo company 99 % were right, of the 10,296 weaker ones 14 %
 links_by_bucket as (
     select
         mod(links.component_id, 16) as bucket,
@@ -71,7 +73,7 @@ links_by_bucket as (
             'left_id': 'links.left_id',
             'right_id': 'links.right_id',
             'weight': 'links.weight',
-            'is_probabilistic': "links.rule = 'likeness'",
+            'is_probabilistic': "links.rule = 'likeness' and links.level > 0",
         }, evidence_order('links')) }} as links
     from links
     inner join suspicious on links.component_id = suspicious.component_id
