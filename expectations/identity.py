@@ -1,4 +1,4 @@
-"""Before anything is built on them: is every record somebody's, once, and are people who they were in the last good build?"""
+"""Before anything is built on people: is every record somebody's, once, and are they who they were in the last build?"""
 
 from typing import TYPE_CHECKING
 
@@ -38,13 +38,16 @@ _MEASURES = """
         from identity.identity_redirects
     ),
     moved as (
-        select coalesce(sum(record_count) filter (where old_id is not null and new_id is not null and assigned_in > ?), 0)
-            as moved, coalesce(max(assigned_in), 0) as last_batch
+        select
+            coalesce(
+                sum(record_count) filter (where old_id is not null and new_id is not null and assigned_in > ?), 0
+            ) as moved, coalesce(max(assigned_in), 0) as last_batch
         from identity.int_identity__transitions
     ),
     shared as (
         select count(*) as identifiers from (
-            select 1 from identity.int_identity__identifiers group by identifier_type, identifier_value having count(*) > 1
+            select 1 from identity.int_identity__identifiers
+            group by identifier_type, identifier_value having count(*) > 1
         )
     )
     select
@@ -71,15 +74,12 @@ def measures(connection: duckdb.DuckDBPyConnection, baseline: Baseline) -> "pd.D
     since = before.get("last_batch", 2**62)
     frame = connection.execute(_MEASURES, [since]).df()
     frame.insert(0, "asset", ASSET)
-    few = frame["records"] < MIN_RECORDS
-    frame["moved_share"] = (frame["moved"] / frame["records"].clip(lower=1)).where(~few & ~accepts_change(), 0.0)
-    frame["largest_grew"] = (
-        (frame["largest"] > MIN_LARGEST)
-        & (frame["largest"] > MAX_GROWTH * before.get("largest", 2**62))
-        & (not accepts_change())
-    )
-    for share in ("conflict_share", "quarantined_share"):
-        frame[share] = frame[share].where(~few, 0.0)
+    (records,), (largest,) = frame["records"], frame["largest"]
+    if records < MIN_RECORDS:
+        frame[["conflict_share", "quarantined_share"]] = 0.0
+    judged = records >= MIN_RECORDS and not accepts_change()
+    frame["moved_share"] = frame["moved"] / records if judged else 0.0
+    frame["largest_grew"] = judged and largest > MIN_LARGEST and largest > MAX_GROWTH * before.get("largest", 2**62)
     return frame
 
 
@@ -103,7 +103,7 @@ EXPECTATIONS = (
     expect(
         "values_to_be_between",
         "conflict_share",
-        f"at most {MAX_CONFLICT_SHARE:.0%} of the people with several records have more names or birth dates than one person",
+        f"at most {MAX_CONFLICT_SHARE:.0%} of the people with several records have more names or birth dates than one",
         max_value=MAX_CONFLICT_SHARE,
     ),
     expect(
