@@ -290,11 +290,14 @@ _TRUTH = """
     from read_parquet('{truth}')
     where not is_shared and person_id not like 'a%'"""
 
+# a record without an identifier is there as well, with no key
 _KEYS = """
-    select record, key from (
-        select source || '/' || record_id as record, identifier_type || ':' || identifier_value as key
-        from warehouse.identity.int_identity__identifiers
-    )"""
+    select
+        graph.source || '/' || graph.record_id as record,
+        identifiers.identifier_type || ':' || identifiers.identifier_value as key
+    from warehouse.identity.identity_graph as graph
+    left join warehouse.identity.int_identity__identifiers as identifiers
+        on graph.source = identifiers.source and graph.record_id = identifiers.record_id"""
 
 # the latest value of each attribute; e-mail and phone in the normal form Kinship gives them
 _PEOPLE = """

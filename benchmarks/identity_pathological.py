@@ -2,9 +2,9 @@
 
     python benchmarks/identity_pathological.py --people 5000 --seed 1 --out FOLDER
 
-Writes `FOLDER/sources/<source>/...` as `kinship extract` reads them and `FOLDER/truth/records.parquet` in the shape of
-the demo company's. Names, addresses and numbers are those of the demo's people; what goes wrong is decided here. All
-happens between 2021 and the middle of 2026. Per person the share, per value the number of people it hits:
+Writes `FOLDER/sources/<source>/...` as `kinship extract` reads them, `FOLDER/truth/records.parquet` in the shape of the
+demo company's, and `FOLDER/truth/traits.parquet`, what is special about whom (`person_id`, `trait`). Names, addresses
+and numbers are those of the demo's people; what goes wrong is decided here, between 2021 and the middle of 2026:
 
 * placeholders typed by clerks and guests, on a list and on nobody's list, common ones and rare ones;
 * mailboxes of families and companies, landlines of households, the phone and mailbox of a clerk who typed the record;
@@ -72,11 +72,16 @@ class Files:
 
     folder: Path
     owners: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    traits: dict[str, set[str]] = field(default_factory=dict)
     _open: dict[str, TextIO] = field(default_factory=dict)
 
     def see(self, source: str, record_id: str, *people: Person) -> None:
         known = self.owners.setdefault((source, record_id), [])
         known.extend(person.person_id for person in people if person.person_id not in known)
+
+    def note(self, person: Person, trait: str) -> None:
+        """Something is special about a person; said in the truth, so that losses can be told by their cause."""
+        self.traits.setdefault(person.person_id, set()).add(trait)
 
     def write(self, table: str, record: dict[str, Any]) -> None:
         self._file(table, TABLES[table]).write(json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n")
@@ -123,6 +128,11 @@ class Files:
                 [pa.array(values, kind.type) for values, kind in zip(columns, RECORDS, strict=True)], schema=RECORDS
             ),
             truth / "records.parquet",
+        )
+        traits = [(person, trait) for person, several in self.traits.items() for trait in sorted(several)]
+        pq.write_table(
+            pa.table({"person_id": [person for person, _ in traits], "trait": [trait for _, trait in traits]}),
+            truth / "traits.parquet",
         )
         return len(self.owners)
 
@@ -175,14 +185,17 @@ class Company:
         gone = chance.randrange(born + 200 * DAY, END)
         number = own_number(person.index, person.locale)
         pool = self._given_up[person.locale.country_code]
-        if pool and chance.random() < 0.04:
+        is_chain = chance.random() < 0.001
+        if pool and not is_chain and chance.random() < 0.04:
+            self.files.note(person, "recycled_number")
             number, since = pool.pop(0)
             born = max(born, since)
             gone = max(gone, born + 90 * DAY)
         emails, phones = [(BEGIN, person.email)], [(BEGIN, number)]
         # further numbers from blocks of their own, so that nobody shares one by accident
         others = (own_number(person.index + block * MOST_PEOPLE, person.locale) for block in range(1, 99))
-        if chance.random() < 0.012:
+        if is_chain:
+            self.files.note(person, "chain")
             # a long chain: at each step either the address or the number changes, never both
             steps = chance.randint(6, 24)
             born, gone = BEGIN + chance.randrange(200) * DAY, END
@@ -193,10 +206,12 @@ class Company:
                 else:
                     phones.append((at, next(others)))
         elif chance.random() < 0.15:
+            self.files.note(person, "changed_email")
             emails.append((chance.randrange(born, gone), person.second_email))
         if len(phones) == 1 and chance.random() < 0.05:
             at = chance.randrange(born + (gone - born) // 2, gone)
             phones.append((at, next(others)))
+            self.files.note(person, "changed_number")
             # networks keep a number back for some months before they hand it out again
             free = at + chance.randrange(120, 900) * DAY
             if free < END - 200 * DAY:
@@ -216,8 +231,10 @@ class Company:
         roll = chance.random()
         country = person.locale.country_code
         if roll < 0.004:
+            self.files.note(person, "cached_cookie")
             return _uuid(f"cached/{chance.randrange(self._cached)}")
         if roll < 0.007 and country in self._last_cookie:
+            self.files.note(person, "colliding_cookie")
             return self._last_cookie[country]
         self._last_cookie[country] = _uuid(f"{person.person_id}/{name}")
         return self._last_cookie[country]
@@ -258,6 +275,7 @@ class Home:
             accounts.append(self._account(person, contact, cards, 0))
             if chance.random() < 0.015:
                 accounts.append(self._account(person, contact, cards, 1))
+                self._files.note(person, "second_account")
         self._surf(person, contact, accounts)
         long_chain = len(contact.emails) + len(contact.phones) > 5
         for _ in range(2 * len(contact.emails) + 2 * len(contact.phones) if long_chain else self._some(0.35, 4)):
@@ -303,6 +321,7 @@ class Home:
             return f"clerk{self._company.clerk()}@desk.example"
         if self._unit.shared_mailbox and roll < 0.3:
             self._mailbox_users.append((person, moment))
+            self._files.note(person, "shared_mailbox")
             return self._unit.shared_mailbox
         if clerk and roll > 0.85:
             return ""
@@ -513,8 +532,10 @@ class Home:
                 cookie = self._company.cookie(person, f"{account}/{place}", chance)
                 self._visit(person, contact, cookie, account, own=True)
             if self._tablet and chance.random() < 0.7:
+                self._files.note(person, "tablet")
                 self._visit(person, contact, self._tablet, account, own=False)
             if chance.random() < 0.05:
+                self._files.note(person, "kiosk")
                 self._visit(person, contact, self._company.kiosk(), account, own=False)
         if chance.random() < 0.35:
             cookie = self._company.cookie(person, "stranger", chance)
