@@ -17,7 +17,7 @@ Numbers = npt.NDArray[Any]  # int32 or int64
 Flags = npt.NDArray[np.bool_]
 
 # Where ids lie close together, an array over every possible id needs no look-up: up to NEAR possible ids per edge the id
-# itself is the number, up to FAR (1 % new edges among 10 million) a flag per possible id says which occur, in 11 ms
+# itself is the number, up to FAR (as among 1 % new edges) a flag per possible id says which occur, in 11 ms
 # where hashing takes 19; LARGE bounds the memory of that to 320 MB.
 NEAR = 4
 FAR = 200
