@@ -4,8 +4,8 @@ overrides as (
     select * from {{ ref('identity_overrides') }}
 ),
 
-nodes as (
-    select * from {{ ref('int_identity__nodes') }}
+records as (
+    select * from {{ ref('int_identity__records') }}
 ),
 
 -- two decisions about one pair or value: the later one holds, and of one day the one that keeps apart
@@ -34,9 +34,9 @@ decisions as (
         ranked.reason,
         ranked.decided_on
     from ranked
-    left join nodes as lefts
+    left join records as lefts
         on ranked.left_source = lefts.source and ranked.left_record_id = lefts.record_id
-    left join nodes as rights
+    left join records as rights
         on ranked.right_source = rights.source and ranked.right_record_id = rights.record_id
     where
         ranked.recency = 1
