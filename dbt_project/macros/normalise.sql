@@ -1,43 +1,176 @@
 {#-
-    Normal forms of identifiers: two ways of writing one identifier come out equal, and what cannot be one comes out NULL.
-    tests/test_normalise.py holds each against a well-kept library.
+    Normal forms: two ways of writing one thing come out equal, what cannot be one comes out NULL, and a normal form is its own normal form.
+    Names, addresses, e-mail, telephone numbers and dates have files of their own (normalise_*.sql); here are ids and `normal_forms`, which models use.
+    tests/test_identity_*.py hold each against a well-kept library.
 -#}
 
-{#- An e-mail address in lower case without blanks and plus-tag (`Ann+shop@X.com` -> `ann@x.com`); Gmail's dots count for nothing. NULL when it is no address. -#}
-{% macro normalise_email(value) -%}
-    {%- set address = "lower(" ~ regexp_remove(value, '[ <>]+|^mailto:') ~ ")" -%}
-    {%- set domain = "split_part(" ~ address ~ ", '@', 2)" -%}
-    {%- set mailbox = "split_part(split_part(" ~ address ~ ", '@', 1), '+', 1)" -%}
-    case
-        when not {{ regexp_full_match(address, "[^@,;]+@[^@.,;]+([.][^@.,;]+)*[.][^@.,;0-9][^@.,;]+") }} or {{ mailbox }} = '' then null
-        when {{ domain }} in ('gmail.com', 'googlemail.com') then replace({{ mailbox }}, '.', '') || '@gmail.com'
-        else {{ mailbox }} || '@' || {{ domain }}
-    end
+{#-
+    The normal form of each distinct value of `relation`, which has kind (an identifier type or attribute), value and country_code (ISO 3166, of the record; not NULL).
+
+    One row per kind, value and country_code, with normal_value, NULL where the value is none. A kind that is not known is an id. To be joined back: a value stands on
+    several records and in several sources, and a pattern is dearer than a hash join.
+    Steps stand in queries of their own because an expression inside `case` is worked out again wherever it is written.
+-#}
+{% macro normal_forms(relation) -%}
+    with
+
+    written as (
+        select distinct
+            kind,
+            value,
+            country_code
+        from {{ relation }}
+    ),
+
+    small as (
+        select
+            *,
+            lower(case
+                when kind in ('given_name', 'family_name', 'city', 'other') then value
+                when kind = 'full_name' then {{ names_in_order('value') }}
+                when kind = 'given_name_of' then {{ given_part('value') }}
+                when kind = 'family_name_of' then {{ family_part('value') }}
+                when kind = 'street' then {{ marked_units('value') }}
+            end) as text
+        from written
+    ),
+
+    spoken as (
+        select
+            kind,
+            value,
+            country_code,
+            {{ sounds('text') }} as text
+        from small
+    ),
+
+    latin as (
+        select
+            kind,
+            value,
+            country_code,
+            {{ one_letter_each('text') }} as letters
+        from spoken
+    ),
+
+    folded as (
+        select
+            kind,
+            value,
+            country_code,
+            {{ plain_words('letters') }} as words
+        from latin
+    ),
+
+    cleaned as (
+        select
+            *,
+            case
+                when kind = 'email' then {{ email_address('value') }}
+                when kind = 'phone' then {{ phone_digits('value') }}
+                when kind in ('anonymous_id', 'device_id') then {{ normalise_device_id('value') }}
+                when kind = 'company_domain' then {{ normalise_domain('value') }}
+                when kind = 'national_id' then {{ normalise_national_id('value') }}
+                when kind = 'postcode' then {{ normalise_postcode('value') }}
+                when kind = 'birth_date' then {{ normalise_birth_date('value') }}
+                when kind = 'country' then {{ normalise_country_code('value') }}
+                when kind in ('given_name', 'family_name', 'full_name') then {{ without_titles('words') }}
+                when kind = 'given_name_of' then {{ first_name('words') }}
+                when kind = 'family_name_of' and {{ has_comma('value') }} then {{ without_titles('words') }}
+                when kind = 'family_name_of' then {{ last_name('words') }}
+                when kind = 'street' then {{ street_words('words') }}
+                when kind in ('city', 'other') then words
+                else {{ normalise_id('value') }}
+            end as cleaned_value
+        from folded
+    ),
+
+    ruled as (
+        select
+            cleaned.*,
+            countries.calling_code,
+            coalesce(countries.trunk_prefix, '') as trunk_prefix,
+            country_names.country_code as named_code,
+            coalesce(providers.canonical_domain, '') as canonical_domain,
+            coalesce(providers.ignores_dots, other_providers.ignores_dots) as ignores_dots,
+            case
+                when providers.domain is null then coalesce(other_providers.tag_separators, '')
+                else coalesce(providers.tag_separators, '')
+            end as tag_separators,
+            coalesce(providers.is_free, false) as is_free
+        from cleaned
+        left join {{ ref('country_calling_codes') }} as countries
+            on cleaned.kind = 'phone' and cleaned.country_code = countries.country_code
+        left join {{ ref('countries') }} as country_names
+            on cleaned.kind = 'country' and lower(trim(cleaned.value)) = country_names.name
+        left join {{ ref('email_providers') }} as providers
+            on
+                case cleaned.kind
+                    when 'email' then split_part(cleaned.cleaned_value, '@', 2)
+                    when 'company_domain' then cleaned.cleaned_value
+                end = providers.domain
+        left join {{ ref('email_providers') }} as other_providers on other_providers.domain = '*'
+    ),
+
+    finished as (
+        select
+            kind,
+            value,
+            country_code,
+            case
+                when kind = 'email'
+                    then {{ mailbox_of_provider('cleaned_value', 'canonical_domain', 'ignores_dots', 'tag_separators') }}
+                when kind = 'phone' then {{ e164_of_country('cleaned_value', 'calling_code', 'trunk_prefix') }}
+                when kind = 'street' then {{ number_first('cleaned_value') }}
+                when kind = 'company_domain' and is_free then null
+                when kind = 'country' then coalesce(named_code, cleaned_value)
+                else cleaned_value
+            end as normal_value
+        from ruled
+    )
+
+    select * from finished
+{%- endmacro %}
+
+{#- Any other identifier: trimmed, otherwise as written (ids of some systems differ in case alone). NULL when empty. -#}
+{% macro normalise_id(value) -%}
+    nullif(trim({{ value }}), '')
 {%- endmacro %}
 
 {#-
-    A telephone number in E.164 (`+359888123456`). `calling_code` and `trunk_prefix` are columns of the record's country (seed country_calling_codes);
-    without a country only international notation can be read. NULL when the digits cannot make a number (ITU-T E.164: at most 15).
+    The id of a device, an advertising id or a cookie: small letters, without braces; 32 hexadecimal digits get the dashes of a UUID (RFC 9562).
+    NULL for what trackers send when they know none: a word such as `null`, or one character over and over, as in the id of zeros of a device that opted out.
 -#}
-{% macro normalise_phone(value, calling_code, trunk_prefix) -%}
-    {%- set written = regexp_remove(value, '[(]0[)]|[^0-9+]') -%}
-    {%- set digits = regexp_remove(value, '[(]0[)]|[^0-9]') -%}
+{% macro normalise_device_id(value) -%}
+    {%- set plain = "lower(translate(trim(" ~ value ~ "), '{} ', ''))" -%}
     case
-        when length({{ digits }}) < 5 then null
-        when {{ written }} like '+%' then {{ e164(digits) }}
-        when {{ written }} like '00%' then {{ e164("substr(" ~ digits ~ ", 3)") }}
-        when {{ calling_code }} is null then null
-        when {{ trunk_prefix }} <> '' and {{ digits }} like {{ trunk_prefix }} || '%'
-            then {{ e164(calling_code ~ " || substr(" ~ digits ~ ", length(" ~ trunk_prefix ~ ") + 1)") }}
-        else {{ e164(calling_code ~ " || " ~ digits) }}
+        when {{ plain }} in (
+            '', '0', 'null', 'none', 'nil', 'nan', 'undefined', 'unknown', 'anonymous', 'n/a', 'na', 'notset', '(notset)'
+        ) then null
+        when length({{ plain }}) > 7 and replace(replace({{ plain }}, '-', ''), substr({{ plain }}, 1, 1), '') = '' then null
+        when length({{ plain }}) <> 32 then {{ plain }}
+        else {{ regexp_swap(plain, '^([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})$', '$1-$2-$3-$4-$5') }}
     end
 {%- endmacro %}
 
-{% macro e164(digits) -%}
-    case when length({{ digits }}) between 7 and 15 and substr({{ digits }}, 1, 1) <> '0' then '+' || {{ digits }} end
+{#- The domain of a URL, a bare domain or an e-mail address, in small letters, without `www`, path and port. NULL when there is none (an IP address is none). -#}
+{% macro normalise_domain(value) -%}
+    {%- set label = '[^][ /:?#@,;<>(){}.]+' -%}
+    {%- set top = '[^][ /:?#@,;<>(){}.0-9][^][ /:?#@,;<>(){}.]+' -%}
+    nullif(regexp_extract(
+        lower(trim({{ value }})),
+        '^(?:[a-z][a-z0-9+.-]*:/+|mailto:)?(?:[^ /?#@]*@)?(?:www[0-9]*[.])*({{ label }}(?:[.]{{ label }})*[.]{{ top }})[.]?(?:[/:?#].*)?$',
+        1
+    ), '')
 {%- endmacro %}
 
-{#- Any other identifier: trimmed, otherwise as written. NULL when empty. -#}
-{% macro normalise_id(value) -%}
-    nullif(trim({{ value }}), '')
+{#- A national or tax id: capitals and digits only. NULL when shorter than 4 or all of one character. -#}
+{% macro normalise_national_id(value) -%}
+    {%- set plain = regexp_remove("upper(" ~ value ~ ")", '[^0-9A-Z]') -%}
+    case when length({{ plain }}) > 3 and replace({{ plain }}, substr({{ plain }}, 1, 1), '') <> '' then {{ plain }} end
+{%- endmacro %}
+
+{#- An ISO 3166 alpha-2 code in capitals; NULL when it is none by its look. -#}
+{% macro normalise_country_code(value) -%}
+    case when {{ regexp_full_match("upper(trim(" ~ value ~ "))", '[A-Z]{2}') }} then upper(trim({{ value }})) end
 {%- endmacro %}

@@ -1,7 +1,12 @@
 {%- set columns = [
     'given_name', 'family_name', 'full_name', 'birth_date', 'email', 'phone', 'street', 'city', 'postcode', 'country', 'national_id',
 ] -%}
+{%- set derived = ['given_name_canonical', 'given_name_key', 'family_name_key'] -%}
 {%- set others = var('identity_other_attributes') -%}
+{%- set other_columns = [] -%}
+{%- for attribute in others -%}
+    {%- do other_columns.append('other_' ~ loop.index) -%}
+{%- endfor -%}
 with
 
 observed as (
@@ -72,7 +77,7 @@ ranked as (
         normal_forms.normal_value,
         row_number() over (
             partition by placed.source, placed.record_id, placed.column_name
-            order by placed.observed_at desc, normal_forms.normal_value
+            order by placed.observed_at desc, normal_forms.normal_value asc
         ) as recency
     from placed
     inner join normal_forms
@@ -92,11 +97,10 @@ wide as (
     select
         source,
         record_id,
-        {%- for column_name in columns + ['given_name_of', 'family_name_of'] %}
-        max(case when column_name = '{{ column_name }}' then normal_value end) as {{ column_name }}{{ ',' if not loop.last or others }}
-        {%- endfor %}
-        {%- for attribute in others %}
-        max(case when column_name = 'other_{{ loop.index }}' then normal_value end) as other_{{ loop.index }}{{ ',' if not loop.last }}
+        {%- for column_name in columns + other_columns + ['given_name_of', 'family_name_of'] %}
+        max(
+            case when column_name = '{{ column_name }}' then normal_value end
+        ) as {{ column_name }}{{ ',' if not loop.last }}
         {%- endfor %}
     from latest
     group by source, record_id
@@ -134,8 +138,8 @@ attributes as (
         postcode,
         country,
         national_id,
-        {%- for attribute in others %}
-        other_{{ loop.index }},
+        {%- for column_name in other_columns %}
+        {{ column_name }},
         {%- endfor %}
         given_name_canonical,
         {{ name_key('given_name_canonical') }} as given_name_key,
@@ -147,11 +151,8 @@ hashed as (
     select
         *,
         md5(
-            {%- for column_name in columns + ['given_name_canonical', 'given_name_key', 'family_name_key'] %}
-            coalesce({{ column_name }}, '') || '|'{{ ' ||' if not loop.last or others }}
-            {%- endfor %}
-            {%- for attribute in others %}
-            coalesce(other_{{ loop.index }}, '') || '|'{{ ' ||' if not loop.last }}
+            {%- for column_name in columns + other_columns + derived %}
+            {{ '|| ' if not loop.first }}coalesce({{ column_name }}, '') || '|'
             {%- endfor %}
         ) as attributes_hash
     from attributes
