@@ -55,6 +55,14 @@ def _near(comparison: Comparison) -> tuple[str, ...]:
     return ("exact",) if comparison.name in ("email", "phone", "birth_date") else ("exact", "close")
 
 
+def chances(comparison: Comparison, settings: dict[str, Any]) -> tuple[float, float]:
+    """How often the witness differs for one person, and for two."""
+    told = ("different", "near_year", "same_year") if comparison.name == "birth_date" else ("different",)
+    written = next(each for each in settings["comparisons"] if each["output_column_name"] == comparison.name)
+    levels = [level for level in written["comparison_levels"][1:] if level["label_for_charts"] in told]
+    return sum(level["m_probability"] for level in levels), sum(level["u_probability"] for level in levels)
+
+
 def agrees(comparison: Comparison) -> str:
     """A condition for full or nearly full agreement."""
     near = [level.condition for level in comparison.levels if level.name in _near(comparison)]
@@ -84,12 +92,7 @@ def measure(
     if found is None or found[0].name == "family_name" or len(candidates) < 2:
         return None
     by_name = {each["output_column_name"]: each for each in settings["comparisons"]}
-    told = [
-        level
-        for level in by_name[found[0].name]["comparison_levels"][1:]
-        if level["label_for_charts"] in (("different",) if found[0].name == "given_name" else ("different", "near_year", "same_year"))
-    ]
-    m_differs, u_differs = (sum(level[kind] for level in told) for kind in ("m_probability", "u_probability"))
+    m_differs, u_differs = chances(found[0], settings)
     if u_differs - m_differs < 0.3:
         return None
     chance = {}
@@ -110,7 +113,7 @@ def measure(
     flags = ", ".join(f"coalesce({of_records(agrees(each))}, false) as f{place}" for place, each in enumerate(candidates))
     names = [f"f{place}" for place in range(len(candidates))]
     # what the model takes for the chance of the agreement: the frequency of the value, or the level's u where values differ
-    chances = " + ".join(
+    taken = " + ".join(
         f"case when f{place} then log2(case when l.{attribute} = r.{attribute} then greatest(l.tf_{attribute}, r.tf_{attribute})"
         f" else {chance[each.name]!r} end) else {math.log2(1 - chance[each.name])!r} end"
         for place, each in enumerate(candidates)
@@ -118,9 +121,9 @@ def measure(
     )
     rows = opened.execute(
         f"""
-        select {", ".join(names)}, count(*), count(differing), count(*) filter (differing), avg(chances) filter (differing)
+        select {", ".join(names)}, count(*), count(differing), count(*) filter (differing), avg(taken) filter (differing)
         from (
-            select *, {chances} as chances
+            select *, {taken} as taken
             from (
                 select {flags}, {of_records(found[1])} as differing, l, r
                 from {pairs} as pairs join prepared as l on l.node_id = left_id join prepared as r on r.node_id = right_id

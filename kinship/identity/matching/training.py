@@ -34,7 +34,10 @@ SHIPPED_COUNTS_FOR = 30
 DIFFERS_ALTHOUGH_ONE = 0.08
 DIFFERS_IF_TWO = 0.95
 LARGEST_BLOCK = 250
-RAREST = 0.5
+RAREST = 0.3
+MOST_WITNESSED = 25
+"""Values that more records have are common enough for one person to make no difference."""
+
 _FREQUENCY = {"attribute": pa.string(), "value": pa.string(), "frequency": pa.float64()}
 SURE = math.log2(0.9999 / 0.0001)
 
@@ -103,36 +106,77 @@ def frequencies_of(
 ) -> pa.Table:
     """attribute, value, frequency: the chance that another person's record has the value of this one.
 
-    Of the n records with a value one is this record itself, and some are expected to be of the same person; what remains, of the
-    records with the attribute, is the frequency. Nothing is rarer than RAREST of a record.
+    Of the n records with a value one is this record itself, and some are of the same person. How many are not is told by a witness
+    among the pairs of records that have the value (surroundings.py): a switchboard's number is shared by different given names, a
+    mobile number is not. Where no pair has a witness the average counts: n - 1 - matches per record. Nothing is rarer than RAREST of
+    a record.
     """
     schema = pa.schema(list(_FREQUENCY.items()))
     if counts.num_rows == 0:
         return schema.empty_table()
     total = _scalar(opened, "select count(*) from prepared")
+    opened.register("counts", counts)
+    opened.execute("create or replace table witnessed (attribute varchar, value varchar, pairs double, strangers double)")
     own = {}
     for comparison, written in zip(comparisons, settings["comparisons"], strict=True):
         reached = 0.0
         for level, entry in zip(comparison.levels, written["comparison_levels"][1:], strict=False):
             # those who agree on the finer attribute agree on the coarser one
             reached += entry["m_probability"]
-            if level.frequency:
-                filled = _scalar(opened, f"select count({level.frequency}) from prepared") / total
-                own[level.frequency] = 1 + matches * reached * filled
-    opened.register("counts", counts)
+            if not level.frequency:
+                continue
+            filled = _scalar(opened, f"select count({level.frequency}) from prepared") / total
+            own[level.frequency] = 1 + matches * reached * filled
+            found = surroundings.witness([each for each in comparisons if each.name != comparison.name])
+            if found is None or total < FEWEST_RECORDS:
+                continue
+            m_differs, u_differs = surroundings.chances(found[0], settings)
+            if u_differs - m_differs < 0.3:
+                continue
+            attribute = level.frequency
+            opened.execute(
+                f"""
+                insert into witnessed
+                select
+                    '{attribute}',
+                    l.{attribute},
+                    count(differing),
+                    greatest(count(*) filter (differing) - {m_differs} * count(differing), 0) / {u_differs - m_differs}
+                from (
+                    select l, r, {surroundings.of_records(found[1])} as differing
+                    from (
+                        select prepared.* from prepared
+                        join counts on attribute = '{attribute}' and value = prepared.{attribute}
+                        where records between 2 and {MOST_WITNESSED}
+                    ) as l
+                    join prepared as r on l.{attribute} = r.{attribute} and l.node_id < r.node_id
+                )
+                group by all
+                """
+            )
     opened.register("own", pa.table({"attribute": list(own), "own": list(own.values())}))
     result = opened.execute(
         f"""
         select
             attribute,
             value,
-            greatest(records - own, {RAREST}) / sum(records) over (partition by attribute) as frequency
-        from counts join own using (attribute)
+            -- each record with the value meets records - 1 others: the share of strangers among them, and one pair's worth of
+            -- the average
+            greatest(
+                case
+                    when pairs > 0 then
+                        (records - 1) * (strangers + greatest(records - own, {RAREST}) / greatest(records - 1, 1)) / (pairs + 1)
+                    else records - own
+                end,
+                {RAREST}
+            ) / sum(records) over (partition by attribute) as frequency
+        from counts join own using (attribute) left join witnessed using (attribute, value)
         order by attribute, value
         """
     ).to_arrow_table()
     opened.unregister("counts")
     opened.unregister("own")
+    opened.execute("drop table witnessed")
     rounded = [_rounded(value) for value in result["frequency"].to_pylist()]
     return result.set_column(2, "frequency", pa.array(rounded, pa.float64())).cast(schema)
 
@@ -304,20 +348,23 @@ def _learn(
         m_exact = {each["output_column_name"]: each["comparison_levels"][1]["m_probability"] for each in settings["comparisons"]}
         for each in sessions:
             rule = " and ".join(f"l.block_{column} = r.block_{column}" for column in each.columns)
+            reach = max(0.05, math.prod(m_exact[name] * filled[name] for name in each.blocked))
+            # what all pairs of the block agree on says nothing within it
+            within = settings | {
+                "comparisons": [one for one in settings["comparisons"] if one["output_column_name"] not in each.blocked],
+                "probability_two_random_records_match": min(0.9, max(0.01, matches * reach * count / 2 / each.pairs)),
+            }
             with engine.quiet():
-                linker = engine.linker(opened, deepcopy(settings), "prepared")
+                linker = engine.linker(opened, deepcopy(within), "prepared")
                 session = linker.training.estimate_parameters_using_expectation_maximisation(
                     rule, estimate_without_term_frequencies=True, max_pairs=EM_PAIRS
                 )
             share = session.core_model_settings.probability_two_random_records_match
             if share * each.pairs < FEWEST_MATCHES:
                 continue
-            reach = math.prod(m_exact[name] * filled[name] for name in each.blocked)
-            per_record.append(2 * share * each.pairs / count / max(reach, 0.05))
+            per_record.append(2 * share * each.pairs / count / reach)
             done.append({"blocked_on": list(each.blocked), "pairs": round(each.pairs), "share": _rounded(share)})
             for comparison in session.core_model_settings.comparisons:
-                if comparison.output_column_name in each.blocked:
-                    continue
                 for level in comparison._comparison_levels_excluding_null:
                     if isinstance(level.m_probability, float):
                         taught.setdefault((comparison.output_column_name, level.label_for_charts), []).append(
