@@ -95,13 +95,11 @@ latest as (
 
 wide as (
     select
-        source,
-        record_id,
         {%- for column_name in columns + other_columns + ['given_name_of', 'family_name_of'] %}
-        max(
-            case when column_name = '{{ column_name }}' then normal_value end
-        ) as {{ column_name }}{{ ',' if not loop.last }}
+        max(case when column_name = '{{ column_name }}' then normal_value end) as {{ column_name }},
         {%- endfor %}
+        source,
+        record_id
     from latest
     group by source, record_id
 ),

@@ -60,7 +60,7 @@ suspicious as (
     group by component_id
     having
         max(case when rule = 'likeness' and level > 0 then 1 else 0 end) = 1
-        and count(distinct left_id) >= 3
+        and count(*) >= 3
 ),
 
 -- likeness that is beyond doubt needs no support from its neighbours: of 2,473 such links that hygiene would have cut on the
