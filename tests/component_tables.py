@@ -31,7 +31,7 @@ class ComponentTables:
                 "adapter": SimpleNamespace(dispatch=lambda name, _: self._dispatched(engine, name)),
                 "exceptions": SimpleNamespace(raise_compiler_error=self._fail),
                 "return": lambda value: setattr(self, "_returned", value),
-                "run_query": self._run_query,
+                "run_query": lambda sql: self.run_query(sql),
             }
         )
         connection.execute(f"create table if not exists {self.tables['solved']} (solved_to bigint)")
@@ -68,7 +68,8 @@ class ComponentTables:
     def _dispatched(self, engine: str, name: str) -> Any:
         return getattr(self._macros, f"{engine}__{name}", None) or getattr(self._macros, f"default__{name}")
 
-    def _run_query(self, sql: str) -> SimpleNamespace:
+    def run_query(self, sql: str) -> SimpleNamespace:
+        """What dbt's macro of that name does."""
         self.statements.append(sql)
         return SimpleNamespace(rows=self.connection.execute(sql).fetchall())
 
