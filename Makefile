@@ -6,7 +6,7 @@ BIN := .venv/bin
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes
 
-.PHONY: run test test-slow dev lint types locks clean
+.PHONY: run test test-slow bench-identity dev lint types locks clean
 
 run: .venv/run.stamp
 	$(BIN)/kinship run
@@ -19,6 +19,9 @@ test: .venv/dev.stamp
 
 test-slow: .venv/dev.stamp
 	$(BIN)/pytest -m slow
+
+bench-identity: .venv/dev.stamp
+	$(BIN)/python benchmarks/identity.py
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check

@@ -10,7 +10,7 @@
             'filled': ['identifier_value'],
             'accepted': {'identifier_type': [
                 'email', 'phone', 'anonymous_id', 'device_id', 'loyalty_number', 'shopify_customer_id', 'vtiger_contact_id',
-                'vtiger_lead_id', 'klaviyo_profile_id', 'zendesk_user_id',
+                'vtiger_lead_id', 'klaviyo_profile_id', 'zendesk_user_id', 'national_id',
             ]},
         },
         'attributes': {
@@ -19,7 +19,7 @@
             'filled': ['value'],
             'accepted': {'attribute': [
                 'first_name', 'last_name', 'full_name', 'birth_date', 'street', 'city', 'postal_code', 'country_code', 'language',
-                'company_name', 'company_domain', 'job_title', 'age_band', 'income_band', 'email', 'phone',
+                'company_name', 'company_domain', 'job_title', 'age_band', 'income_band', 'email', 'phone', 'national_id',
             ]},
         },
         'events': {
