@@ -102,11 +102,11 @@ def test_many_rows_each_with_its_own_graph(connection: duckdb.DuckDBPyConnection
                 i,
                 case i % 5 when 0 then null when 1 then [] else [i, i + 1] end as lefts,
                 case i % 5 when 0 then null when 1 then [] else [i + 1, i + 2] end as rights
-            from range(5000) as numbers (i)
+            from range(2500) as numbers (i)
         )
         """
     ).fetchall()
-    assert len(rows) == 5000
+    assert len(rows) == 2500
     for number, nodes, forest, refused in rows:
         expected = [] if number % 5 < 2 else [{"node_id": number + n, "component_id": number} for n in range(3)]
         assert nodes == expected
