@@ -1,11 +1,12 @@
-"""The identity models run as they are, without dbt around them: milliseconds a batch, so that properties can be tried many times.
+"""The identity models run as they are, without dbt around them: a tenth of a second a batch, so that properties can be
+tried many times.
 
-What is given are the tables at the edge: identifiers, attributes, scored pairs and the seeds. Everything from the numbering of records to
-the review queue is the project's own SQL, built in order; what is incremental there is incremental here.
+What is given are the tables at the edge: identifiers, attributes, likenesses and the seeds. Everything from the numbers
+of records to the review queue is the project's own SQL, built in order; what is incremental there is incremental here.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,36 +19,40 @@ from kinship.identity.functions import register
 
 MODELS = Path(__file__).parents[1] / "models" / "identity"
 # What these models use of the macros: reading all of them takes a third of a second a model.
-SOURCE = "\n".join(
-    (MACROS / f"{name}.sql").read_text()
-    for name in (
-        "current_utc",
-        "customer_ids",
-        "dates",
-        "graph_functions",
-        "identity",
-        "json",
-        "lists",
-        "union_sources",
-    )
+MACRO_FILES = (
+    "current_utc",
+    "customer_ids",
+    "dates",
+    "graph_functions",
+    "identity",
+    "json",
+    "lists",
+    "union_sources",
 )
 TABLES = {
-    "int_identity__identifiers": "source varchar, record_id varchar, identifier_type varchar, identifier_value varchar,"
-    " first_seen_at timestamp, last_seen_at timestamp",
-    "int_identity__record_attributes": "source varchar, record_id varchar, given_name_canonical varchar, birth_date varchar,"
-    " attributes_hash varchar",
-    "int_identity__scored_pairs": "left_id bigint, left_hash varchar, right_id bigint, right_hash varchar, match_weight double,"
-    " detail varchar, model_version varchar, largest_component integer, scored_in bigint",
-    "identity_policy": "identifier_type varchar, tier integer, level varchar, weight double, max_per_person integer,"
-    " max_persons_per_value integer, window_days integer",
+    "int_identity__identifiers": (
+        "source varchar, record_id varchar, identifier_type varchar, identifier_value varchar,"
+        " first_seen_at timestamp, last_seen_at timestamp"
+    ),
+    "int_identity__record_attributes": (
+        "source varchar, record_id varchar, given_name_canonical varchar, birth_date varchar, attributes_hash varchar"
+    ),
+    "likenesses": "left_record varchar, left_hash varchar, right_record varchar, right_hash varchar, bits double",
+    "identity_policy": (
+        "identifier_type varchar, tier integer, level varchar, weight double, max_per_person integer,"
+        " max_persons_per_value integer, window_days integer"
+    ),
     "identity_blocked_values": "identifier_type varchar, identifier_value varchar",
-    "identity_overrides": "action varchar, left_source varchar, left_record_id varchar, right_source varchar,"
-    " right_record_id varchar, identifier_type varchar, identifier_value varchar, author varchar, reason varchar,"
-    " decided_on date, expires_on date",
+    "identity_overrides": (
+        "action varchar, left_source varchar, left_record_id varchar, right_source varchar, right_record_id varchar,"
+        " identifier_type varchar, identifier_value varchar, author varchar, reason varchar, decided_on date,"
+        " expires_on date"
+    ),
 }
 # In the order in which they read each other.
 ORDER = (
     "int_identity__nodes",
+    "int_identity__scored_pairs",
     "int_identity__records",
     "int_identity__overrides",
     "identity_quarantine",
@@ -64,18 +69,21 @@ ORDER = (
     "identity_edges",
     "identity_assignments",
     "identity_graph",
-    "identity_redirects",
     "int_identity__transitions",
+    "identity_redirects",
     "identity_events",
+    "identity_levels",
 )
-DERIVED = ("identity_explanations", "identity_health", "identity_levels", "identity_review_queue")
-POLICY = [
+DERIVED = ("identity_explanations", "identity_health", "identity_review_queue")
+POLICY = (
+    # type, tier, level, bits, most of it per person, most people per value, days it may lie idle
     ("account_id", 1, "strict", 40.0, 1, None, None),
     ("email", 2, "strict", 20.0, 3, 1, None),
     ("phone", 2, "default", 14.0, None, 1, 365),
-    ("cookie", 4, "default", 10.0, None, 1, None),
-]
+    ("cookie", 4, "broad", 3.0, None, 1, None),
+)
 START = datetime(2026, 1, 1)
+LARGEST = 50
 VARS = {
     "sources": {},
     "identity_levels": {"strict": 14, "default": 4},
@@ -83,6 +91,8 @@ VARS = {
     "identity_names_per_person": 3,
     "as_of": "",
 }
+Changes = Mapping[str, tuple[str, str]]
+NO_CHANGES: Changes = {}
 
 
 class _Adapter:
@@ -99,98 +109,149 @@ class _Dbt:
 
 
 @cache
-def _template(model: str) -> jinja2.Template:
+def _rendered(model: str, is_incremental: bool, changes: tuple[tuple[str, tuple[str, str]], ...]) -> tuple[str, Any]:
+    """The SQL of a model and its config."""
+
+    def text(file: Path) -> str:
+        found = file.read_text()
+        for name, (old, new) in changes:
+            if name == file.stem:
+                assert old in found, f"{file.name} does not say {old!r} any more"
+                found = found.replace(old, new)
+        return found
+
+    config: dict[str, Any] = {}
     environment = jinja2.Environment(extensions=["jinja2.ext.do"], autoescape=False)
-    return environment.from_string(SOURCE + "\n[text]" + (MODELS / f"{model}.sql").read_text())
+    macros = "\n".join(text(MACROS / f"{name}.sql") for name in MACRO_FILES)
+    sql = environment.from_string(macros + "\n[text]" + text(MODELS / f"{model}.sql")).render(
+        adapter=_Adapter,
+        dbt=_Dbt,
+        ref=lambda name: name,
+        var=lambda name, *_: VARS[name],
+        config=lambda **given: config.update(given) or "",
+        this=model,
+        is_incremental=lambda: is_incremental,
+    )
+    return sql.split("[text]")[-1], config
 
 
 class House:
-    """A warehouse of identity tables. `put` and `drop` change what is there, `build` builds."""
+    """A warehouse of identity tables. `put` and `drop` change what is there, `build` builds.
 
-    def __init__(self, policy: Iterable[tuple[Any, ...]] = POLICY) -> None:
+    `changes` puts other text into the models and macros, by the name of the file: for tests that a guard is missed.
+    """
+
+    def __init__(self, policy: Iterable[tuple[Any, ...]] = POLICY, changes: Changes = NO_CHANGES) -> None:
         self.connection = duckdb.connect()
         self.connection.execute("set threads = 1")
         register(self.connection)
         for name, columns in TABLES.items():
             self.connection.execute(f"create table {name} ({columns})")
-        self.connection.executemany(
-            "insert into identity_policy values (?, ?, ?, ?, ?, ?, ?)", [list(row) for row in policy]
-        )
-        self.config: dict[str, Any] = {}
+        self._insert("identity_policy", policy)
+        self.changes = tuple(changes.items())
+        self.built: set[str] = set()
+
+    def _insert(self, table: str, rows: Iterable[Iterable[Any]]) -> None:
+        values = [list(row) for row in rows]
+        if values:
+            places = ", ".join("?" * len(values[0]))
+            self.connection.execute(
+                f"insert into {table} values " + ", ".join([f"({places})"] * len(values)),
+                [value for row in values for value in row],
+            )
 
     def put(
-        self, record: str, identifiers: Mapping[str, str] | Iterable[tuple[str, str]], day: int = 0, **attributes: str
+        self,
+        record: str,
+        identifiers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
+        day: int = 0,
+        **attributes: str | None,
     ) -> None:
-        """A record with identifiers (type, value), first and last seen on a day; `given_name`, `birth_date`."""
-        pairs = identifiers.items() if isinstance(identifiers, Mapping) else identifiers
+        """A record with identifiers (type, value), first and last seen on a day.
+
+        Attributes: `given_name`, `birth_date`, and `says` for all else it says. One without identifiers was never seen:
+        it is given a name of its own, which nobody shares.
+        """
+        pairs = [*identifiers.items()] if isinstance(identifiers, Mapping) else [*identifiers]
         seen = START + timedelta(days=day)
-        rows = [["test", record, kind, value, seen, seen] for kind, value in pairs]
-        if rows:
-            self.connection.executemany("insert into int_identity__identifiers values (?, ?, ?, ?, ?, ?)", rows)
-        if attributes or not rows:
-            self.connection.execute(
-                "insert into int_identity__record_attributes values ('test', ?, ?, ?, ?)",
-                [record, attributes.get("given_name"), attributes.get("birth_date"), attributes.get("says", "same")],
-            )
+        self._insert(
+            "int_identity__identifiers",
+            [("test", record, kind, value, seen, seen) for kind, value in pairs or [("own_id", record)]],
+        )
+        said = (attributes.get("given_name"), attributes.get("birth_date"), attributes.get("says") or "same")
+        self._insert("int_identity__record_attributes", [("test", record, *said)])
 
     def drop(self, record: str) -> None:
         """The record is gone from its source."""
         for table in ("int_identity__identifiers", "int_identity__record_attributes"):
             self.connection.execute(f"delete from {table} where record_id = ?", [record])
 
-    def alike(self, left: str, right: str, bits: float) -> None:
-        """The model found two records alike; both must have been built."""
-        ids = [
-            self.rows("select node_id from int_identity__nodes where record_id = ?", record)[0][0]
-            for record in (left, right)
-        ]
-        self.connection.execute(
-            "insert into int_identity__scored_pairs values (?, 'same', ?, 'same', ?, 'tested', 'v1', 50, 1)",
-            [min(ids), max(ids), bits],
-        )
+    def alike(self, left: str, right: str, bits: float, left_says: str = "same", right_says: str = "same") -> None:
+        """The model finds two records alike, as long as they say what they said."""
+        self._insert("likenesses", [(left, left_says, right, right_says, bits)])
 
     def override(
-        self, action: str, left: str | tuple[str, str], right: str | None = None, day: str = "2026-06-01"
+        self,
+        action: str,
+        left: str | tuple[str, str],
+        right: str | None = None,
+        day: str = "2026-06-01",
+        expires: date | None = None,
     ) -> None:
         """A steward's decision; a blocked value as (type, value)."""
         pair = left if isinstance(left, tuple) else (None, None)
         records = (None, None, None, None) if isinstance(left, tuple) else ("test", left, "test", right)
-        self.connection.execute(
-            "insert into identity_overrides values (?, ?, ?, ?, ?, ?, ?, 'me', 'because', ?, null)",
-            [action, *records, *pair, day],
-        )
+        self._insert("identity_overrides", [(action, *records, *pair, "me", "because", day, expires)])
 
-    def build(self, *, derived: bool = False) -> None:
-        """Build all models once more, incrementally where they are."""
+    def withdraw(self, action: str | None = None) -> None:
+        """Take the steward's decisions back: all, or those of one kind."""
+        self.connection.execute("delete from identity_overrides where action = ? or ? is null", [action, action])
+
+    def empty(self) -> None:
+        """Nothing is given any more; what was built stays."""
+        for table in TABLES.keys() - {"identity_policy"}:
+            self.connection.execute(f"truncate {table}")
+
+    def build(self, *, derived: bool = False, until: str | None = None) -> None:
+        """Build all models once more, incrementally where they are; up to and including `until`, as a run that dies."""
         for model in (*ORDER, *(DERIVED if derived else ())):
             self._build(model)
+            if model == until:
+                break
 
     def _build(self, model: str) -> None:
-        exists = bool(self.rows("select 1 from duckdb_tables() where table_name = ?", model))
-        config: dict[str, Any] = {}
-        sql = _template(model).render(
-            adapter=_Adapter,
-            dbt=_Dbt,
-            ref=lambda name: name,
-            var=lambda name, *_: VARS[name],
-            config=lambda **given: config.update(given) or "",
-            this=model,
-            is_incremental=lambda: exists,
-        )
-        sql = sql.split("[text]")[-1]
-        if not exists or config.get("materialized") not in ("incremental", "connected_components"):
-            if model == "int_identity__components":
-                sql = self._components(sql)
+        if model == "int_identity__scored_pairs":
+            return self._score()
+        exists = model in self.built
+        sql, config = _rendered(model, exists, self.changes)
+        if model == "int_identity__components":
+            sql = self._components(sql)
+        if not exists or config.get("materialized") != "incremental":
             self.connection.execute(f"create or replace table {model} as {sql}")
-        elif config["materialized"] == "connected_components":
-            self.connection.execute(f"create or replace table {model} as {self._components(sql)}")
         elif config.get("incremental_strategy") == "append":
             self.connection.execute(f"insert into {model} by name {sql}")
         else:
+            key = config["unique_key"]
             self.connection.execute(
-                f"merge into {model} as old using ({sql}) as new on old.{config['unique_key']} = new.{config['unique_key']}"
+                f"merge into {model} as old using ({sql}) as new on old.{key} = new.{key}"
                 " when matched then update by name when not matched then insert by name"
             )
+        self.built.add(model)
+
+    def _score(self) -> None:
+        self.connection.execute(f"""
+            create or replace table int_identity__scored_pairs as
+            select
+                least(l.node_id, r.node_id) as left_id,
+                case when l.node_id < r.node_id then left_hash else right_hash end as left_hash,
+                greatest(l.node_id, r.node_id) as right_id,
+                case when l.node_id < r.node_id then right_hash else left_hash end as right_hash,
+                bits as match_weight, 'tested' as detail, 'v1' as model_version, {LARGEST} as largest_component,
+                1::bigint as scored_in
+            from likenesses
+            inner join int_identity__nodes as l on l.record_id = left_record
+            inner join int_identity__nodes as r on r.record_id = right_record
+        """)
 
     @staticmethod
     def _components(sql: str) -> str:
@@ -208,6 +269,18 @@ class House:
             select node_id, component_id from solved union all select node_id, node_id from alone
         """
 
+    def save(self, path: Path) -> None:
+        """What was built as a warehouse file, under the schemas that dbt gives."""
+        self.connection.execute(f"attach '{path}' as saved")
+        for schema in ("identity", "seeds"):
+            self.connection.execute(f"create schema saved.{schema}")
+        for table in self.built | TABLES.keys() - {"likenesses"}:
+            schema = (
+                "seeds" if table in ("identity_policy", "identity_blocked_values", "identity_overrides") else "identity"
+            )
+            self.connection.execute(f"create table saved.{schema}.{table} as from {table}")
+        self.connection.execute("detach saved")
+
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """The rows of a query."""
         return self.connection.execute(query, list(values)).fetchall()
@@ -215,6 +288,10 @@ class House:
     def ids(self) -> dict[str, str]:
         """customer_id by record."""
         return dict(self.rows("select record_id, customer_id from identity_graph"))
+
+    def current_ids(self) -> dict[str, str | None]:
+        """The person that each id ever issued leads to."""
+        return dict(self.rows("select customer_id, current_customer_id from identity_redirects"))
 
     def people(self) -> set[frozenset[str]]:
         """The partition, without ids."""
