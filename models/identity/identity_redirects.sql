@@ -1,4 +1,4 @@
-with
+with recursive
 
 assignments as (
     select
@@ -36,16 +36,78 @@ traces as (
     where assignments.customer_id is not null
 ),
 
+transitions as (
+    select
+        *,
+        row_number() over (
+            partition by old_id order by assigned_in desc, record_count desc, new_id
+        ) as recency
+    from {{ ref('int_identity__transitions') }}
+    where old_id is not null and old_after = 0
+),
+
+-- who took in the last records of an id that is out of use
+heirs as (
+    select
+        old_id as customer_id,
+        new_id as heir_id
+    from transitions
+    where recency = 1 and new_id is not null
+),
+
+-- from heir to heir: each took the other in later than it was taken in itself, so this ends
+successions as (
+    select
+        heirs.customer_id,
+        heirs.heir_id
+    from heirs
+    inner join traces on heirs.customer_id = traces.customer_id
+    where traces.place = 1 and traces.current_customer_id is null
+    union all
+    select
+        successions.customer_id,
+        heirs.heir_id
+    from successions
+    left join current_ids on successions.heir_id = current_ids.customer_id
+    inner join heirs on successions.heir_id = heirs.customer_id
+    where current_ids.customer_id is null
+),
+
 redirects as (
     select
         traces.customer_id,
-        coalesce(current_ids.customer_id, traces.current_customer_id) as current_customer_id,
+        coalesce(
+            current_ids.customer_id, traces.current_customer_id, living_heirs.customer_id
+        ) as current_customer_id,
         current_ids.customer_id is not null as is_current,
         traces.customer_since,
         traces.issued_at
     from traces
     left join current_ids on traces.customer_id = current_ids.customer_id
-    where traces.place = 1
+    left join successions on traces.customer_id = successions.customer_id
+    left join current_ids as living_heirs on successions.heir_id = living_heirs.customer_id
+    where
+        traces.place = 1
+        and (successions.heir_id is null or living_heirs.customer_id is not null)
+),
+
+-- nobody of the line is left
+extinct as (
+    select
+        traces.customer_id,
+        cast(null as {{ dbt.type_string() }}) as current_customer_id,
+        false as is_current,
+        traces.customer_since,
+        traces.issued_at
+    from traces
+    left join redirects on traces.customer_id = redirects.customer_id
+    where traces.place = 1 and redirects.customer_id is null
+),
+
+all_redirects as (
+    select * from redirects
+    union all
+    select * from extinct
 )
 
-select * from redirects
+select * from all_redirects
