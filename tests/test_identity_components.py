@@ -2,6 +2,7 @@
 
 import random
 import shutil
+import sys
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
@@ -301,3 +302,10 @@ def test_the_model_in_dbt(project: Path) -> None:
     assert run(second, last_statement="select error('dies here')", exit_code=1) == oracle(first)
     assert run(second) == oracle(second)
     assert run(second[:1], "--full-refresh") == {1: 1, 2: 1}
+
+
+@pytest.mark.slow
+def test_the_benchmark_finds_the_same_components_as_scipy_and_splink(tmp_path: Path) -> None:
+    done = call(Path(sys.executable), "benchmarks/identity_speed.py", "--quick", env=environment(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+    assert done.stdout.count(" 0 labels differ") >= 2 * 7 + 4

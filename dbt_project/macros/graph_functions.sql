@@ -1,7 +1,8 @@
 {#-
     Graph algorithms as functions over lists (kinship/identity/functions.py): pure, and NULL counts as an empty list.
 
-    Take their result apart in a step of its own, `select unnest(...)`: naming it twice may compute it twice.
+    Take their result apart in a step of its own, `select unnest(...)`: naming it twice may compute it twice. One call for all components is
+    better than one for each: a call costs a third of a millisecond before it does anything.
 -#}
 
 {#- Two lists of node ids, the ends of the edges -> a list of (node_id, component_id), component_id being the smallest node id. -#}
