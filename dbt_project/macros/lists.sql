@@ -53,6 +53,7 @@
 {%- endmacro %}
 
 {% macro spark__explode_lists(columns, relation) -%}
-    select inline(arrays_zip({% for name, list in columns.items() %}{{ list }} as {{ name }}{{ ', ' if not loop.last }}{% endfor %}))
+    select {{ columns | join(', ') }}
     from {{ relation }}
+    lateral view inline(arrays_zip({{ columns.values() | join(', ') }})) as {{ columns | join(', ') }}
 {%- endmacro %}

@@ -1,8 +1,9 @@
 {#-
     Evidence that is gone stays as a row with `is_current` false, and `changed_in` counts the batches: what comes after looks only
-    at what changed since it last looked.
+    at what changed since it last looked. A full refresh does not begin the count again, or what comes after would look no more;
+    every row is compared with what is found in any case.
 -#}
-{{ config(materialized='incremental', unique_key='evidence_id', incremental_strategy='merge') }}
+{{ config(materialized='incremental', unique_key='evidence_id', incremental_strategy='merge', full_refresh=false) }}
 
 with
 
