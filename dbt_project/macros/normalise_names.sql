@@ -95,5 +95,5 @@
 
 {#- A suffix behind a comma does not make `Smith, Jr.` a family name with a given name. -#}
 {% macro without_suffix(value) -%}
-    {{ regexp_remove("lower(" ~ value ~ ")", '[, ]+(?:jr|sr|ii|iii|iv|phd|ph[.]d|md|esq|mba)[., ]*$|^[, ]+|[, ]+$') }}
+    {{ regexp_remove("lower(" ~ value ~ ")", '(?: *,[, ]*(?:jr|sr|ii|iii|iv|phd|ph[.]d|md|esq|mba)[.]?)*[, ]*$|^[, ]+') }}
 {%- endmacro %}

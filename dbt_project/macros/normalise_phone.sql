@@ -25,7 +25,7 @@
     without its plus.
 -#}
 {% macro e164_of_country(digits, calling_code, trunk_prefix) -%}
-    {%- set way_out = {'1': '011', '7': '810', '375': '810', '992': '810', '993': '810', '61': '0011', '81': '010', '53': '119', '254': '000', '234': '009'} -%}
+    {%- set way_out = {'1': '011', '692': '011', '7': '810', '375': '810', '992': '810', '993': '810', '61': '0011', '81': '010', '53': '119', '254': '000', '234': '009'} -%}
     case
         when length({{ digits }}) < 5 then null
         -- +44 0740 0123456: the trunk zero is not dialled from abroad, and no number has it there (Italy's zero is no trunk prefix)

@@ -73,7 +73,7 @@
 
 {#- Marks taken off, Greek pairs written as they sound, and Bulgarian forms of address left out. -#}
 {% macro sounds(value) -%}
-    {%- set composed = regexp_swap("replace(" ~ value ~ ", 'й', 'й')", '(^| )(?:г-н|г-жа|г-ца|д-р)(?:[.]| )', ' ') -%}
+    {%- set composed = regexp_swap("replace(" ~ value ~ ", 'и\u0306', 'й')", '(^| )(?:г-н|г-жа|г-ца|д-р)(?:[.]| )', ' ') -%}
     case
         when {{ is_ascii(value) }} then {{ value }}
         when {{ regexp_full_match(value, '[ -~̀-ͯ' ~ marked_letters() ~ ']*') }} then {{ fold_accents(value) }}
