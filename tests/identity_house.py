@@ -5,6 +5,7 @@ What is given are the tables at the edge: identifiers, attributes, likenesses an
 of records to the review queue is the project's own SQL, built in order; what is incremental there is incremental here.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -83,7 +84,6 @@ POLICY = (
     ("cookie", 4, "broad", 3.0, None, 1, None),
 )
 START = datetime(2026, 1, 1)
-LARGEST = 50
 VARS = {
     "sources": {},
     "identity_levels": {"strict": 14, "default": 4},
@@ -116,7 +116,8 @@ def _rendered(model: str, is_incremental: bool, changes: tuple[tuple[str, tuple[
         found = file.read_text()
         for name, (old, new) in changes:
             if name == file.stem:
-                assert old in found, f"{file.name} does not say {old!r} any more"
+                if old not in found:
+                    raise LookupError(f"{file.name} does not say {old!r} any more")
                 found = found.replace(old, new)
         return found
 
@@ -135,13 +136,24 @@ def _rendered(model: str, is_incremental: bool, changes: tuple[tuple[str, tuple[
     return sql.split("[text]")[-1], config
 
 
+@cache
+def _is_used(macro_file: str, model: str) -> bool:
+    """Whether a model uses a macro of that file."""
+    path, text = MACROS / f"{macro_file}.sql", (MODELS / f"{model}.sql").read_text()
+    return path.exists() and any(name in text for name in re.findall(r"macro (\w+)", path.read_text()))
+
+
 class House:
     """A warehouse of identity tables. `put` and `drop` change what is there, `build` builds.
 
-    `changes` puts other text into the models and macros, by the name of the file: for tests that a guard is missed.
+    `changes` puts other text into models and macros, by the name of the file: for tests that a guard is missed.
+    `largest` is the number of records above which the model of likeness finds a component suspicious.
     """
 
-    def __init__(self, policy: Iterable[tuple[Any, ...]] = POLICY, changes: Changes = NO_CHANGES) -> None:
+    def __init__(
+        self, policy: Iterable[tuple[Any, ...]] = POLICY, changes: Changes = NO_CHANGES, largest: int = 50
+    ) -> None:
+        self.largest = largest
         self.connection = duckdb.connect()
         self.connection.execute("set threads = 1")
         register(self.connection)
@@ -223,7 +235,8 @@ class House:
         if model == "int_identity__scored_pairs":
             return self._score()
         exists = model in self.built
-        sql, config = _rendered(model, exists, self.changes)
+        changes = tuple((file, change) for file, change in self.changes if file == model or _is_used(file, model))
+        sql, config = _rendered(model, exists, changes)
         if model == "int_identity__components":
             sql = self._components(sql)
         if not exists or config.get("materialized") != "incremental":
@@ -246,7 +259,7 @@ class House:
                 case when l.node_id < r.node_id then left_hash else right_hash end as left_hash,
                 greatest(l.node_id, r.node_id) as right_id,
                 case when l.node_id < r.node_id then right_hash else left_hash end as right_hash,
-                bits as match_weight, 'tested' as detail, 'v1' as model_version, {LARGEST} as largest_component,
+                bits as match_weight, 'tested' as detail, 'v1' as model_version, {self.largest} as largest_component,
                 1::bigint as scored_in
             from likenesses
             inner join int_identity__nodes as l on l.record_id = left_record
