@@ -1,4 +1,6 @@
-"""Which pairs are looked at: keys by type, rules of one to three keys, and the choice among them by measured numbers."""
+# ruff: noqa: S608 - the names in these queries come from this package, never from data
+"""Which pairs are looked at: keys by type, rules of one to three keys, and the choice among them by measured
+numbers."""
 
 from __future__ import annotations
 
@@ -125,13 +127,31 @@ def _keyed(places: list[int]) -> str:
     return " and ".join(f"k{place} is not null" for place in places)
 
 
+MOST_STOPPED = 0.2
+"""A rule is no rule when more than this share of its records have values that are too common for it."""
+
+
 @dataclass(frozen=True)
 class Cost:
-    """What a rule costs: pairs in blocks of at most the largest size, and the share of its records in larger blocks."""
+    """What a rule costs: pairs in blocks of at most the largest size, and the share of its records in larger
+    blocks."""
 
     pairs: float
     share_stopped: float
     keyed: int
+
+    def is_affordable(self, budget: float) -> bool:
+        return 0 < self.pairs <= budget and self.share_stopped <= MOST_STOPPED
+
+
+@dataclass(frozen=True)
+class Option:
+    """A rule that can be afforded: the places of its keys, its pairs, and whether some of its values are too
+    common."""
+
+    places: tuple[int, ...]
+    pairs: float
+    has_stopped: bool
 
 
 def _cost(opened: duckdb.DuckDBPyConnection, places: list[int], table: str, scale: float, largest: int) -> Cost:
@@ -145,20 +165,20 @@ def _cost(opened: duckdb.DuckDBPyConnection, places: list[int], table: str, scal
         from (select count(*)::bigint as n from {table} where {_keyed(places)} group by {columns})
         """
     ).fetchone()
-    assert row is not None
-    pairs, stopped, keyed = row
+    pairs, stopped, keyed = row or (0.0, 0.0, 0.0)
     return Cost(pairs * scale * scale, stopped / keyed if keyed else 0.0, round(keyed * scale))
 
 
 def candidates(
     opened: duckdb.DuckDBPyConnection, keys: list[Key], records: int, largest: int, budget: float
-) -> list[tuple[tuple[int, ...], float]]:
-    """Rules that can be afforded, as places of their keys, with their pairs. A pair of keys that costs too much gets a third."""
+) -> list[Option]:
+    """Rules that can be afforded. A pair of keys that costs too much gets a third."""
     sample = min(1.0, 100_000 / max(records, 1))
     table = "keys"
     if sample < 1.0:
         opened.execute(
-            f"create or replace table some_keys as select * from keys where hash(node_id) % 1000000 < {round(sample * 1e6)}"
+            "create or replace table some_keys as select * from keys"
+            f" where hash(node_id) % 1000000 < {round(sample * 1e6)}"
         )
         table = "some_keys"
     limit = max(3, round(largest * sample))
@@ -166,7 +186,6 @@ def candidates(
     def cost(places: tuple[int, ...]) -> Cost:
         return _cost(opened, list(places), table, 1 / sample, limit)
 
-    affordable: list[tuple[tuple[int, ...], float]] = []
     seen: dict[tuple[int, ...], Cost] = {}
     too_coarse: list[tuple[int, ...]] = []
     for size in (1, 2):
@@ -175,28 +194,26 @@ def candidates(
             if not _compatible(chosen) or (size == 1 and chosen[0].is_weak):
                 continue
             seen[places] = cost(places)
-            if seen[places].keyed < 2 or seen[places].pairs == 0 and seen[places].share_stopped == 0:
-                continue
-            if seen[places].pairs <= budget and seen[places].share_stopped <= 0.2:
-                affordable.append((places, seen[places].pairs))
-            elif size == 2:
+            if size == 2 and not seen[places].is_affordable(budget) and seen[places].keyed > 1:
                 too_coarse.append(places)
-    tried = set()
-    for places in too_coarse:
-        for third, key in enumerate(keys):
-            triple = tuple(sorted((*places, third)))
-            if third in places or triple in tried or not _compatible(tuple(keys[place] for place in triple)):
-                continue
-            tried.add(triple)
-            if not key.is_weak or any(
-                pair in seen and seen[pair].pairs <= budget and seen[pair].share_stopped <= 0.2
-                for pair in combinations(triple, 2)
-            ):
-                continue
-            found = cost(triple)
-            if 0 < found.pairs <= budget and found.share_stopped <= 0.2:
-                affordable.append((triple, found.pairs))
-    return affordable
+    thirds = {
+        tuple(sorted((*places, third)))
+        for places in too_coarse
+        for third, key in enumerate(keys)
+        if third not in places and key.is_weak
+    }
+    for triple in sorted(thirds):
+        pairs = list(combinations(triple, 2))
+        # a pair of its keys that can be had for less finds all that the three find
+        if _compatible(tuple(keys[place] for place in triple)) and not any(
+            pair in seen and seen[pair].is_affordable(budget) for pair in pairs
+        ):
+            seen[triple] = cost(triple)
+    return [
+        Option(places, found.pairs, found.share_stopped > 0 or sample < 1.0)
+        for places, found in sorted(seen.items(), key=lambda each: (len(each[0]), each[0]))
+        if found.is_affordable(budget)
+    ]
 
 
 def pairs_sql(places: list[int], seeds: str, stopped: str | None) -> str:
@@ -214,9 +231,14 @@ def stopped_values(opened: duckdb.DuckDBPyConnection, places: list[int], largest
     """Digests of the values that more than `largest` records share, sorted."""
     columns = ", ".join(f"k{place}" for place in places)
     rows = opened.execute(
-        f"select {_digest(places)} from keys where {_keyed(places)} group by {columns} having count(*) > {largest} order by 1"
+        f"select {_digest(places)} from keys where {_keyed(places)}"
+        f" group by {columns} having count(*) > {largest} order by 1"
     ).fetchall()
     return [row[0] for row in rows]
+
+
+LEAST_GAIN = 0.0005
+"""Share of the expected matches that a rule must add."""
 
 
 def choose(
@@ -228,8 +250,8 @@ def choose(
 ) -> list[tuple[int, float, float]]:
     """Rules in the order of what they add for what they cost, until the budget is spent or nothing is left to add.
 
-    `reached[rule, pair]` says which rule finds which pair, `weight[pair]` how much of a match the pair is expected to be.
-    Returns (rule, share of the matches it finds alone, share it adds).
+    `reached[rule, pair]` says which rule finds which pair, `weight[pair]` how much of a match the pair is expected to
+    be. Returns (rule, share of the matches it finds alone, share it adds).
     """
     total = float(weight.sum())
     if total == 0:
@@ -242,15 +264,11 @@ def choose(
         order = sorted(free)
         gains = reached[order][:, left] @ weight[left]
         # every rule costs a pass over the records, however few pairs it gives
-        ratio = gains / (costs[order] + records)
+        ratio = np.where(gains >= LEAST_GAIN * total, gains / (costs[order] + records), -1.0)
         best = int(np.argmax(ratio))
+        if ratio[best] < 0:
+            break
         rule, gain = order[best], float(gains[best])
-        if gain < 0.0005 * total:
-            free.discard(rule) if spent + costs[rule] > budget else None
-            if float(gains.max()) < 0.0005 * total:
-                break
-            free.discard(rule)
-            continue
         free.discard(rule)
         if spent + costs[rule] > budget:
             continue
@@ -261,7 +279,8 @@ def choose(
 
 
 def coverage(model_rules: list[Rule]) -> list[dict[str, Any]]:
-    """The rules as they were chosen: keys, pairs, share of expected matches found alone, and added to the rules before."""
+    """The rules as they were chosen: keys, pairs, share of expected matches found alone, and added to the rules
+    before."""
     return [
         {
             "rule": rule.name,

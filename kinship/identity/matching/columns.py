@@ -1,7 +1,8 @@
+# ruff: noqa: S608 - the names in these queries come from this package, never from data
 """The attributes that matching knows, by type, and the working table it derives from them.
 
-Nothing here knows a data set: a column is treated by its type alone. The derived columns are functions of one record, so what a
-pair scores never depends on who else is in the table.
+Nothing here knows a data set: a column is treated by its type alone. The derived columns are functions of one record,
+so what a pair scores never depends on who else is in the table.
 """
 
 from __future__ import annotations
@@ -35,12 +36,13 @@ def is_attribute(name: str) -> bool:
 
 
 def usable_columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
-    """The attributes that can tell people apart: filled in at least two records and not the same everywhere. Sorted by name."""
+    """The attributes that can tell people apart: filled in at least two records and not the same everywhere. Sorted
+    by name."""
     names = sorted(name for name in connection.table(table).columns if is_attribute(name))
     if not names:
         return []
     tests = ", ".join(f"count(distinct nullif(trim({name}::varchar), '')) > 1" for name in names)
-    row = connection.execute(f"select {tests} from {table}").fetchone()  # noqa: S608 - names come from TYPES
+    row = connection.execute(f"select {tests} from {table}").fetchone()
     return [name for name, keeps in zip(names, row or (), strict=False) if keeps]
 
 
@@ -50,8 +52,8 @@ def others(columns: list[str]) -> list[str]:
 
 
 def has_names(columns: list[str]) -> bool:
-    """Whether there is a name of any kind."""
-    return bool({"given_name", "family_name", "full_name"} & set(columns))
+    """Whether there are both given and family names."""
+    return "full_name" in columns or {"given_name", "family_name"} <= set(columns)
 
 
 def _skeleton(column: str) -> str:
@@ -87,7 +89,7 @@ named as (
 select
     *,
     string_split(full_name, ' ') as full_tokens,
-    coalesce(given_name, case when len(string_split(full_name, ' ')) > 1 then string_split(full_name, ' ')[1] end) as given,
+    coalesce(given_name, case when contains(full_name, ' ') then string_split(full_name, ' ')[1] end) as given,
     coalesce(family_name, string_split(full_name, ' ')[-1]) as family,
     nullif(regexp_replace(postcode, '[^0-9a-z]', '', 'g'), '') as zip,
     string_split(coalesce(street, ''), ' ') as street_tokens
@@ -105,7 +107,9 @@ select
     {_skeleton("family")} as family_skeleton,
     string_split(family, ' ')[1] as family_first,
     string_split(family, ' ')[-1] as family_last,
-    case when given is not null and family is not null then least(given, family) || ' ' || greatest(given, family) end as both_names,
+    case
+        when given is not null and family is not null then least(given, family) || ' ' || greatest(given, family)
+    end as both_names,
     nullif(array_to_string(list_sort(list_distinct(list_filter(
         full_tokens,
         lambda token: not list_contains(string_split(coalesce(given, '') || ' ' || coalesce(family, ''), ' '), token)

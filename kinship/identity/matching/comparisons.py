@@ -1,7 +1,7 @@
 """What it means for two values of a type to be alike: the levels of each comparison, best first.
 
-`m` and `u` are the shares of pairs of one person, and of two people, that are expected to reach a level. They are where training
-starts, and what counts where the data could not say (too few records, a level never seen).
+`m` and `u` are the shares of pairs of one person, and of two people, that are expected to reach a level. They are
+where training starts, and what counts where the data could not say (too few records, a level never seen).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from kinship.identity.matching.columns import others
+from kinship.identity.matching.columns import has_names, others
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,10 @@ def _given(columns: list[str]) -> Comparison:
 
 
 def _family(columns: list[str]) -> Comparison:
-    parts = "family_first_l = family_first_r or family_last_l = family_last_r or family_first_l = family_last_r or family_last_l = family_first_r"
+    parts = (
+        "family_first_l = family_first_r or family_last_l = family_last_r"
+        " or family_first_l = family_last_r or family_last_l = family_first_r"
+    )
     return Comparison(
         "family_name",
         "family_l is null or family_r is null",
@@ -103,7 +106,8 @@ def _born(columns: list[str]) -> Comparison:
     )
     # the equalities come first: edit distances are slow, and an edit leaves the other parts of a date as they are
     one_edit = (
-        "(born_year_l = born_year_r or right(born_l, 5) = right(born_r, 5)) and damerau_levenshtein(born_l, born_r) <= 1"
+        "(born_year_l = born_year_r or right(born_l, 5) = right(born_r, 5))"
+        " and damerau_levenshtein(born_l, born_r) <= 1"
     )
     two_edits = (
         "(born_year_l = born_year_r or born_month_l = born_month_r or born_day_l = born_day_r)"
@@ -129,9 +133,16 @@ def _born(columns: list[str]) -> Comparison:
 
 
 def _email(columns: list[str]) -> Comparison:
+    missing = "email_l is null or email_r is null"
+    if has_names(columns):
+        # anna.berg12@ and anna.berg57@ are alike because two people have one name, which the names have said already
+        missing += (
+            " or (email_l <> email_r and mailbox_letters_l = mailbox_letters_r"
+            " and given_l = given_r and family_l = family_r and contains(mailbox_letters_l, family_l))"
+        )
     return Comparison(
         "email",
-        "email_l is null or email_r is null",
+        missing,
         (
             Level("exact", "email_l = email_r", 0.6, 0.00001, "email"),
             Level("same_mailbox", "mailbox_l = mailbox_r", 0.05, 0.0002, "mailbox"),
@@ -155,7 +166,12 @@ def _phone(columns: list[str]) -> Comparison:
         (
             Level("exact", "phone_l = phone_r", 0.6, 0.00002, "phone"),
             Level("same_tail", "phone_tail_l = phone_tail_r", 0.02, 0.00001),
-            Level("one_edit", "left(phone_l, 6) = left(phone_r, 6) and damerau_levenshtein(phone_l, phone_r) <= 1", 0.06, 0.0001),
+            Level(
+                "one_edit",
+                "left(phone_l, 6) = left(phone_r, 6) and damerau_levenshtein(phone_l, phone_r) <= 1",
+                0.06,
+                0.0001,
+            ),
         ),
         0.32,
         0.99987,
@@ -283,7 +299,8 @@ def comparisons_for(columns: list[str]) -> list[Comparison]:
 
 
 def as_splink(comparison: Comparison) -> dict[str, Any]:
-    """The comparison as Splink's settings write it, without term frequencies (they are added when training is done)."""
+    """The comparison as Splink's settings write it, without term frequencies (they are added when training is
+    done)."""
     levels: list[dict[str, Any]] = [
         {"sql_condition": comparison.missing, "label_for_charts": "missing", "is_null_level": True}
     ]

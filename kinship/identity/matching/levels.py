@@ -1,7 +1,7 @@
 """Confidence levels: how strong evidence must be, in bits (log2 of the odds that two records are one person).
 
-The levels nest: what strict links, default links too. They were chosen on simulated people of several kinds (see docs/identity.md),
-not on one data set.
+The levels nest: what strict links, default links too. They were chosen on simulated people of several kinds (see
+docs/identity.md), not on one data set.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ BROAD = 2
 BROAD_PROBABILITY = 0.1
 """Nothing weaker is kept at all."""
 
-WEIGHTS = {STRICT: 14.0, DEFAULT: 4.0, BROAD: math.log2(BROAD_PROBABILITY / (1 - BROAD_PROBABILITY))}
-"""The least weight of each level in bits: 14 bits are odds of 16,000 to 1, 4 bits 16 to 1."""
+WEIGHTS = {STRICT: 14.0, DEFAULT: 3.0, BROAD: math.log2(BROAD_PROBABILITY / (1 - BROAD_PROBABILITY))}
+"""The least weight of each level in bits: 14 bits are odds of 16,000 to 1, 3 bits 8 to 1."""
 
 
 def level_of(weight: float) -> int | None:

@@ -25,15 +25,16 @@ _FREQUENCIES = "frequencies.parquet"
 class Model:
     """Splink's settings with every m and u, the blocking rules, and the term frequencies, frozen at training.
 
-    The term frequencies hold names, addresses and birth dates as they are: the files are personal data and are written for their
-    owner alone (mode 0600). The other file holds parameters, counts and digests.
+    The term frequencies hold names, addresses and birth dates as they are: the files are personal data and are
+    written for their owner alone (mode 0600). The other file holds parameters, counts and digests.
     """
 
     columns: list[str]
     settings: dict[str, Any]
     rules: list[Rule]
     largest: int
-    """Components with more records than this are suspicious: 1.25 x the 99.9th percentile of those linked beyond doubt."""
+    """Components with more records than this are suspicious: 1.25 x the 99.9th percentile of those linked beyond
+    doubt."""
     facts: dict[str, Any]
     """Counts about the training: records, sessions, expected matches."""
     frequencies: pa.Table
@@ -79,7 +80,8 @@ class Model:
             raise WrongUse(f"{place}: no matching model there; train one first") from error
         if content.get("format") != FORMAT:
             raise WrongUse(
-                f"{place / _PARAMETERS}: the model has format {content.get('format')}, this version reads {FORMAT}; train it again"
+                f"{place / _PARAMETERS}: the model has format {content.get('format')}, this version reads {FORMAT};"
+                " train it again"
             )
         return cls(
             columns=content["columns"],

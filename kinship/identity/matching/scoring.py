@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - the names in these queries come from this package, never from data
 """Scores pairs of records with a frozen model."""
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ SCHEMA = pa.schema(
 def prepare(
     opened: duckdb.DuckDBPyConnection, known: list[str], frequencies: pa.Table | None = None, records: int = 0
 ) -> None:
-    """Table `prepared` out of table `records`; with the frequencies among so many records, a column tf_<attribute> for each.
+    """Table `prepared` out of table `records`; with the frequencies among so many records, a column tf_<attribute>
+    for each.
 
     A value that training never saw counts as the rarest there is.
     """
@@ -39,9 +41,10 @@ def prepare(
     opened.register("frequencies", frequencies)
     attributes = sorted(set(frequencies["attribute"].to_pylist()))
     terms, joins = [], []
+    rarest = 1 / (records + 1)
     for place, attribute in enumerate(attributes):
         terms.append(
-            f"case when {attribute} is not null then coalesce(f{place}.frequency, {1 / (records + 1)!r}) end as tf_{attribute}"
+            f"case when {attribute} is not null then coalesce(f{place}.frequency, {rarest!r}) end as tf_{attribute}"
         )
         joins.append(
             f"left join (select value, frequency from frequencies where attribute = '{attribute}') as f{place}"
@@ -62,9 +65,11 @@ def score_pairs(
     least_weight: float,
     with_detail: bool = False,
 ) -> pa.Table:
-    """Scores the pairs (left_id, right_id) of a table over `prepared`, weight in bits. As `score` returns them, in no order."""
+    """Scores the pairs (left_id, right_id) of a table over `prepared`, weight in bits. As `score` returns them, in no
+    order."""
     opened.execute(
-        f"create or replace table blocked as select '0' as match_key, left_id as join_key_l, right_id as join_key_r from {pairs}"
+        "create or replace table blocked as"
+        f" select '0' as match_key, left_id as join_key_l, right_id as join_key_r from {pairs}"
     )
     detail = _detail(settings) if with_detail else "''"
     with engine.quiet():
@@ -82,7 +87,7 @@ def score_pairs(
             from {predicted.physical_name} as predicted
             join prepared as l on l.node_id = predicted.node_id_l
             join prepared as r on r.node_id = predicted.node_id_r
-            """  # noqa: S608
+            """
         ).to_arrow_table()
         predicted.drop_table_from_database_and_remove_from_cache()
         opened.execute("drop table blocked")
@@ -90,9 +95,11 @@ def score_pairs(
 
 
 def _detail(settings: dict[str, Any]) -> str:
-    """An expression that says for each comparison which level a pair reached, and the bits it gave: `email exact +12.3`.
+    """An expression that says for each comparison which level a pair reached, and the bits it gave: `email exact
+    +12.3`.
 
-    Splink keeps the bits, and keeps levels only together with the values themselves; so levels are worked out again here.
+    Splink keeps the bits, and keeps levels only together with the values themselves; so levels are worked out again
+    here.
     """
     parts = []
     for comparison in settings["comparisons"]:
@@ -104,7 +111,8 @@ def _detail(settings: dict[str, Any]) -> str:
         has_terms = any("tf_adjustment_column" in level for level in levels)
         bits = f"predicted.mw_{name}" + (f" + predicted.mw_tf_adj_{name}" if has_terms else "")
         parts.append(
-            f"case when not ({of_records(missing['sql_condition'])}) then '{name} ' || case{cases} else '{rest['label_for_charts']}' end"
+            f"case when not coalesce({of_records(missing['sql_condition'])}, false)"
+            f" then '{name} ' || case{cases} else '{rest['label_for_charts']}' end"
             f" || printf(' %+.1f', {bits}) end"
         )
     return f"concat_ws(', ', {', '.join(parts)})"
@@ -143,8 +151,9 @@ def score(
 ) -> pa.Table:
     """Pairs of records that may be one person, by a frozen model: left_id < right_id, in their order.
 
-    `match_weight` is in bits (log2 of the odds), `detail` says which level each comparison reached and holds no values. With `new`,
-    only pairs with at least one of those node ids: the pairs of all records are those of each batch against what was there.
+    `match_weight` is in bits (log2 of the odds), `detail` says which level each comparison reached and holds no
+    values. With `new`, only pairs with at least one of those node ids: the pairs of all records are those of each
+    batch against what was there.
     """
     if not model.rules or records.num_rows < 2:
         return empty()

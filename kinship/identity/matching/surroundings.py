@@ -1,12 +1,15 @@
+# ruff: noqa: S608 - the names in these queries come from this package, never from data
 """What people share who are not one person: a home, a family name, an employer, a switchboard.
 
-Fellegi and Sunter's model multiplies the evidence of its comparisons as if strangers agreed on each independently. Relatives agree on
-family name, street and postcode together, colleagues on employer, phone and city; taken as independent, that proves them one person.
-How often strangers agree on several attributes together is counted here, and the excess is taken off as a comparison of its own.
+Fellegi and Sunter's model multiplies the evidence of its comparisons as if strangers agreed on each independently.
+Relatives agree on family name, street and postcode together, colleagues on employer, phone and city; taken as
+independent, that proves them one person. How often strangers agree on several attributes together is counted here,
+and the excess is taken off as a comparison of its own.
 
-Strangers are told by a witness that people who live together rarely share: the given name, or else the birth date. Among the pairs of
-one pattern of agreement, of which `total` pairs have a witness and `differing` differ in it, U = (differing - m x total) / (u - m) are
-pairs of two people, where m and u are the chances to differ for one person and for two.
+Strangers are told by a witness that people who live together rarely share: the given name, or else the birth date.
+Among the pairs of one pattern of agreement, of which `total` pairs have a witness and `differing` differ in it, U =
+(differing - m x total) / (u - m) are pairs of two people, where m and u are the chances to differ for one person and
+for two.
 """
 
 from __future__ import annotations
@@ -34,9 +37,10 @@ def of_records(condition: str) -> str:
 
 
 def differs(comparison: Comparison, reached: tuple[str, ...] = ()) -> str:
-    """A condition that is true when both values are there and reach no level (but those named), NULL when one is missing."""
+    """A condition that is true when both values are there and reach no level (but those named), NULL when one is
+    missing."""
     levels = " or ".join(f"({level.condition})" for level in comparison.levels if level.name not in reached)
-    return f"case when not ({comparison.missing}) then not coalesce({levels}, false) end"
+    return f"case when not coalesce({comparison.missing}, false) then not coalesce({levels}, false) end"
 
 
 def witness(comparisons: list[Comparison]) -> tuple[Comparison, str] | None:
@@ -85,7 +89,8 @@ def measure(
 ) -> dict[str, Any] | None:
     """The comparison to add to the settings, or None when strangers share nothing to speak of.
 
-    `pairs` is a table of left_id, right_id that holds the pairs with several agreements out of `trials` pairs at random.
+    `pairs` is a table of left_id, right_id that holds the pairs with several agreements out of `trials` pairs at
+    random.
     """
     found = witness(comparisons)
     candidates = shared(comparisons)
@@ -110,23 +115,34 @@ def measure(
     candidates = [each for each in candidates if 0 < chance[each.name] < 0.15]
     if len(candidates) < 2:
         return None
-    flags = ", ".join(f"coalesce({of_records(agrees(each))}, false) as f{place}" for place, each in enumerate(candidates))
+    flags = ", ".join(
+        f"coalesce({of_records(agrees(each))}, false) as f{place}" for place, each in enumerate(candidates)
+    )
     names = [f"f{place}" for place in range(len(candidates))]
-    # what the model takes for the chance of the agreement: the frequency of the value, or the level's u where values differ
+    # what the model takes for the chance of the agreement: the frequency of the value, or the level's u where values
+    # differ
     taken = " + ".join(
-        f"case when f{place} then log2(case when l.{attribute} = r.{attribute} then greatest(l.tf_{attribute}, r.tf_{attribute})"
+        f"case when f{place} then log2(case when l.{attribute} = r.{attribute}"
+        f" then greatest(l.tf_{attribute}, r.tf_{attribute})"
         f" else {chance[each.name]!r} end) else {math.log2(1 - chance[each.name])!r} end"
         for place, each in enumerate(candidates)
         for attribute in [each.levels[0].frequency]
     )
     rows = opened.execute(
         f"""
-        select {", ".join(names)}, count(*), count(differing), count(*) filter (differing), avg(taken) filter (differing)
+        select
+            {", ".join(names)},
+            count(*),
+            count(differing),
+            count(*) filter (differing),
+            avg(taken) filter (differing)
         from (
             select *, {taken} as taken
             from (
                 select {flags}, {of_records(found[1])} as differing, l, r
-                from {pairs} as pairs join prepared as l on l.node_id = left_id join prepared as r on r.node_id = right_id
+                from {pairs} as pairs
+                join prepared as l on l.node_id = left_id
+                join prepared as r on r.node_id = right_id
             )
         )
         group by {", ".join(names)}

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - the names in these queries come from this package, never from data
 """Trains a model on the records themselves, without labels."""
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ FEWEST_MATCHES = 50
 U_PAIRS = 1e6
 EM_PAIRS = 1e6
 ROUNDS = 3
+MOST_STRANGERS = 0.1
+"""Where more of the pairs of a block are of two people, EM may take for the matches what is merely a family."""
+
 SHIPPED_COUNTS_FOR = 30
 """Shipped shares count for as much as so many matches."""
 
@@ -102,21 +106,27 @@ def counts_of(opened: duckdb.DuckDBPyConnection, comparisons: list[Comparison]) 
 
 
 def frequencies_of(
-    opened: duckdb.DuckDBPyConnection, counts: pa.Table, comparisons: list[Comparison], settings: dict[str, Any], matches: float
+    opened: duckdb.DuckDBPyConnection,
+    counts: pa.Table,
+    comparisons: list[Comparison],
+    settings: dict[str, Any],
+    matches: float,
 ) -> pa.Table:
     """attribute, value, frequency: the chance that another person's record has the value of this one.
 
-    Of the n records with a value one is this record itself, and some are of the same person. How many are not is told by a witness
-    among the pairs of records that have the value (surroundings.py): a switchboard's number is shared by different given names, a
-    mobile number is not. Where no pair has a witness the average counts: n - 1 - matches per record. Nothing is rarer than RAREST of
-    a record.
+    Of the n records with a value one is this record itself, and some are of the same person. How many are not is told
+    by a witness among the pairs of records that have the value (surroundings.py): a switchboard's number is shared by
+    different given names, a mobile number is not. Where no pair has a witness the average counts: n - 1 - matches per
+    record. Nothing is rarer than RAREST of a record.
     """
     schema = pa.schema(list(_FREQUENCY.items()))
     if counts.num_rows == 0:
         return schema.empty_table()
     total = _scalar(opened, "select count(*) from prepared")
     opened.register("counts", counts)
-    opened.execute("create or replace table witnessed (attribute varchar, value varchar, pairs double, strangers double)")
+    opened.execute(
+        "create or replace table witnessed (attribute varchar, value varchar, pairs double, strangers double)"
+    )
     own = {}
     for comparison, written in zip(comparisons, settings["comparisons"], strict=True):
         reached = 0.0
@@ -160,12 +170,13 @@ def frequencies_of(
         select
             attribute,
             value,
-            -- each record with the value meets records - 1 others: the share of strangers among them, and one pair's worth of
-            -- the average
+            -- each record with the value meets records - 1 others: the share of strangers among them, and one pair's
+            -- worth of the average
             greatest(
                 case
                     when pairs > 0 then
-                        (records - 1) * (strangers + greatest(records - own, {RAREST}) / greatest(records - 1, 1)) / (pairs + 1)
+                        (records - 1) * (strangers + greatest(records - own, {RAREST}) / greatest(records - 1, 1))
+                        / (pairs + 1)
                     else records - own
                 end,
                 {RAREST}
@@ -221,8 +232,8 @@ class Session:
 def _sessions(opened: duckdb.DuckDBPyConnection, comparisons: list[Comparison]) -> list[Session]:
     """What EM is blocked on, so that each comparison is learned in two sessions where that can be had.
 
-    In a block of people who share a home or an employer the two groups that EM finds are families, not persons. So what people share
-    is blocked on only where given names differ so seldom that nearly all pairs are of one person.
+    In a block of people who share a home or an employer the two groups that EM finds are families, not persons. So
+    what people share is blocked on only where given names differ so seldom that nearly all pairs are of one person.
     """
     present = {each.name for each in comparisons}
     parts = {name: column for name, column in _SESSION_COLUMNS.items() if name in present}
@@ -238,7 +249,10 @@ def _sessions(opened: duckdb.DuckDBPyConnection, comparisons: list[Comparison]) 
             # too few pairs teach nothing, and where few pairs are of one person EM finds something else
             if not FEWEST_MATCHES <= pairs <= 15 * total:
                 continue
-            if not any(personal <= set(option) for personal in _PERSONAL) and _share_strangers(opened, option, chosen, comparisons) > 0.1:
+            if (
+                not any(personal <= set(option) for personal in _PERSONAL)
+                and _share_strangers(opened, option, chosen, comparisons) > MOST_STRANGERS
+            ):
                 continue
             costed.append(Session(option, chosen, pairs))
     costed.sort(key=lambda each: (len(each.blocked), -each.pairs, each.blocked))
@@ -256,7 +270,9 @@ def _sessions(opened: duckdb.DuckDBPyConnection, comparisons: list[Comparison]) 
     return sessions
 
 
-def _share_strangers(opened: duckdb.DuckDBPyConnection, blocked: tuple[str, ...], chosen: tuple[str, ...], comparisons: list[Comparison]) -> float:
+def _share_strangers(
+    opened: duckdb.DuckDBPyConnection, blocked: tuple[str, ...], chosen: tuple[str, ...], comparisons: list[Comparison]
+) -> float:
     """The share of pairs of two people in a block, told by how often a witness differs; 0 where there is none."""
     witness = surroundings.witness([each for each in comparisons if each.name not in blocked])
     if witness is None:
@@ -274,7 +290,7 @@ def _share_strangers(opened: duckdb.DuckDBPyConnection, blocked: tuple[str, ...]
     ).fetchone()
     if row is None or row[0] == 0:
         return 0.0
-    return max(0.0, (row[1] / row[0] - DIFFERS_ALTHOUGH_ONE) / (DIFFERS_IF_TWO - DIFFERS_ALTHOUGH_ONE))
+    return max(0.0, float(row[1] / row[0] - DIFFERS_ALTHOUGH_ONE) / (DIFFERS_IF_TWO - DIFFERS_ALTHOUGH_ONE))
 
 
 def _scalar(opened: duckdb.DuckDBPyConnection, sql: str) -> float:
@@ -291,13 +307,14 @@ def _learn(
 ) -> tuple[list[dict[str, Any]], float]:
     """Fills m and u in the settings by Splink: u from random pairs, m by expectation maximisation.
 
-    Returns what was done in each session, and the matches per record that the sessions agree on. Random pairs hold matches too,
-    and where people have many records they are most of the pairs that agree on anything rare: u is corrected for them, and m is
-    estimated again with the corrected u, until both have settled.
+    Returns what was done in each session, and the matches per record that the sessions agree on. Random pairs hold
+    matches too, and where people have many records they are most of the pairs that agree on anything rare: u is
+    corrected for them, and m is estimated again with the corrected u, until both have settled.
     """
     count = int(_scalar(opened, "select count(*) from prepared"))
     sessions = _sessions(opened, comparisons)
-    # Splink leaves out every comparison that a blocking rule touches, and names touch each other; so rules read copies
+    # Splink leaves out every comparison that a blocking rule touches, and names touch each other; so rules read
+    # copies
     copies = sorted({column for each in sessions for column in each.columns})
     if copies:
         opened.execute(
@@ -318,9 +335,7 @@ def _learn(
     shipped_ratio: dict[tuple[str, str], float] = {}
     for comparison, before in zip(sampled["comparisons"], settings["comparisons"], strict=True):
         name = comparison["output_column_name"]
-        for level, unlearned in zip(
-            comparison["comparison_levels"][1:], before["comparison_levels"][1:], strict=True
-        ):
+        for level, unlearned in zip(comparison["comparison_levels"][1:], before["comparison_levels"][1:], strict=True):
             label = level["label_for_charts"]
             shipped_ratio[name, label] = unlearned["m_probability"] / unlearned["u_probability"]
             # where Splink saw none it leaves the shipped value
@@ -339,19 +354,25 @@ def _learn(
     opened.execute("set threads = 1")  # sums in a fixed order: the same data give the same model
     done: list[dict[str, Any]] = []
     prior_m = [
-        [level["m_probability"] for level in comparison["comparison_levels"][1:]] for comparison in settings["comparisons"]
+        [level["m_probability"] for level in comparison["comparison_levels"][1:]]
+        for comparison in settings["comparisons"]
     ]
     for _ in range(ROUNDS):
         done = []
         taught: dict[tuple[str, str], list[float]] = {}
         per_record: list[float] = []
-        m_exact = {each["output_column_name"]: each["comparison_levels"][1]["m_probability"] for each in settings["comparisons"]}
+        m_exact = {
+            each["output_column_name"]: each["comparison_levels"][1]["m_probability"]
+            for each in settings["comparisons"]
+        }
         for each in sessions:
             rule = " and ".join(f"l.block_{column} = r.block_{column}" for column in each.columns)
             reach = max(0.05, math.prod(m_exact[name] * filled[name] for name in each.blocked))
             # what all pairs of the block agree on says nothing within it
             within = settings | {
-                "comparisons": [one for one in settings["comparisons"] if one["output_column_name"] not in each.blocked],
+                "comparisons": [
+                    one for one in settings["comparisons"] if one["output_column_name"] not in each.blocked
+                ],
                 "probability_two_random_records_match": min(0.9, max(0.01, matches * reach * count / 2 / each.pairs)),
             }
             with engine.quiet():
@@ -377,7 +398,9 @@ def _learn(
                 values = taught.get((name, level["label_for_charts"]))
                 if values:
                     learned = float(np.median(values))
-                    level["m_probability"] = (learned * heard + before * SHIPPED_COUNTS_FOR) / (heard + SHIPPED_COUNTS_FOR)
+                    level["m_probability"] = (learned * heard + before * SHIPPED_COUNTS_FOR) / (
+                        heard + SHIPPED_COUNTS_FOR
+                    )
             _repair(comparison)
         if per_record:
             matches = min(max(float(np.median(per_record)), 0.02), 50.0)
@@ -409,7 +432,10 @@ def _chance(counts: pa.Table, attribute: str) -> float:
 
 
 def _correct(
-    settings: dict[str, Any], observed: dict[tuple[str, str], float], shipped: dict[tuple[str, str], float], prior: float
+    settings: dict[str, Any],
+    observed: dict[tuple[str, str], float],
+    shipped: dict[tuple[str, str], float],
+    prior: float,
 ) -> None:
     """Takes the matches out of what random pairs showed: u = (share - prior x m) / (1 - prior).
 
@@ -429,7 +455,8 @@ def _correct(
 
 
 def _repair(comparison: dict[str, Any]) -> None:
-    """Keeps learned parameters sane: nothing is impossible or certain, exact agreement never speaks against a match."""
+    """Keeps learned parameters sane: nothing is impossible or certain, exact agreement never speaks against a
+    match."""
     levels = comparison["comparison_levels"][1:]
     for level in levels:
         level["m_probability"] = max(level["m_probability"], 1e-4)
@@ -464,23 +491,31 @@ def _choose_rules(
     options = blocking.candidates(opened, keys, count, LARGEST_BLOCK, budget / 3)
     if not options:
         return [], 0.0
-    # every option is tried for some records against all, so that what an option finds is seen without scoring all pairs
-    each = sum(2 * pairs / count for _, pairs in options)
+    # every option is tried for some records against all, so that what an option finds is seen without scoring all
+    # pairs
+    each = sum(2 * option.pairs / count for option in options)
     seeds = min(count, max(200, min(4000, round(6e6 / max(each, 1.0)))))
     opened.execute(
         f"create or replace table seeds as select * from keys order by md5(node_id || '_{seed}'), node_id limit {seeds}"
     )
     opened.execute("create or replace table pool (left_id bigint, right_id bigint)")
-    for places, _ in options:
-        opened.register("stopped", pa.table({"digest": pa.array(
-            blocking.stopped_values(opened, list(places), LARGEST_BLOCK), pa.string()
-        )}))
-        opened.execute(f"insert into pool {blocking.pairs_sql(list(places), 'seeds', 'stopped')}")
-        opened.unregister("stopped")
+    stopped = [
+        blocking.stopped_values(opened, list(option.places), LARGEST_BLOCK) if option.has_stopped else []
+        for option in options
+    ]
+    for option, values in zip(options, stopped, strict=True):
+        name = "stopped" if values else None
+        if values:
+            opened.register("stopped", pa.table({"digest": values}))
+        opened.execute(f"insert into pool {blocking.pairs_sql(list(option.places), 'seeds', name)}")
+        if values:
+            opened.unregister("stopped")
     opened.execute("create or replace table pairs as select distinct left_id, right_id from pool")
     opened.execute("drop table pool")
     if count >= FEWEST_RECORDS:
-        extra = surroundings.measure(opened, comparisons, settings, "pairs", seeds * (count - 1) - seeds * (seeds - 1) / 2)
+        extra = surroundings.measure(
+            opened, comparisons, settings, "pairs", seeds * (count - 1) - seeds * (seeds - 1) / 2
+        )
         if extra:
             settings["comparisons"].append(extra)
     scored = scoring.score_pairs(opened, settings, "pairs", least_weight=-12.0)
@@ -488,9 +523,9 @@ def _choose_rules(
     # a pair of two seeds speaks for both of them
     table = opened.execute(
         """
-        select scored.left_id, scored.right_id, match_weight, 1 + (one.node_id is not null and two.node_id is not null)::int as times
-        from scored left join seeds as one on one.node_id = scored.left_id left join seeds as two on two.node_id = scored.right_id
-        order by 1, 2
+        select scored.left_id, scored.right_id, match_weight, 1 + (one.node_id is not null and two.node_id is not
+        null)::int as times from scored left join seeds as one on one.node_id = scored.left_id left join seeds as two
+        on two.node_id = scored.right_id order by 1, 2
         """
     ).to_arrow_table()
     opened.unregister("scored")
@@ -503,23 +538,24 @@ def _choose_rules(
     opened.execute("create or replace table likely_keys as select likely.left_id, likely.right_id from likely")
     opened.unregister("likely")
     tests = ", ".join(
-        " and ".join(f"coalesce(one.k{place} = two.k{place}, false)" for place in places) for places, _ in options
+        " and ".join(f"coalesce(one.k{place} = two.k{place}, false)" for place in option.places) for option in options
     )
     reached = opened.execute(
-        f"select {tests} from likely_keys join keys as one on one.node_id = left_id join keys as two on two.node_id = right_id"
+        f"select {tests} from likely_keys"
+        " join keys as one on one.node_id = left_id join keys as two on two.node_id = right_id"
         " order by left_id, right_id"
     ).fetchnumpy()
     matrix = np.array([np.asarray(column, dtype=bool) for column in reached.values()]).reshape(len(options), -1)
     chosen = blocking.choose(
-        np.array([pairs for _, pairs in options]), matrix, (chance * times)[likely], budget, count
+        np.array([option.pairs for option in options]), matrix, (chance * times)[likely], budget, count
     )
     rules = [
         blocking.Rule(
-            tuple(keys[place].name for place in options[rule][0]),
-            comparisons=round(options[rule][1]),
+            tuple(keys[place].name for place in options[rule].places),
+            comparisons=round(options[rule].pairs),
             found=round(found, 4),
             added=round(added, 4),
-            stopped=blocking.stopped_values(opened, list(options[rule][0]), LARGEST_BLOCK),
+            stopped=stopped[rule],
         )
         for rule, found, added in chosen
     ]
@@ -531,8 +567,8 @@ def _expected(
 ) -> tuple[float, float]:
     """Matches expected among all pairs, and the change of weight that goes with it.
 
-    The prior shifts every weight by the same bits, so the prior that agrees with the sum of the probabilities it gives is a fixed
-    point that needs no new scoring.
+    The prior shifts every weight by the same bits, so the prior that agrees with the sum of the probabilities it
+    gives is a fixed point that needs no new scoring.
     """
     pairs = count * (count - 1) / 2
     before = math.log2(prior / (1 - prior))
@@ -551,12 +587,14 @@ def _expected(
 
 
 def _largest(opened: duckdb.DuckDBPyConnection, model: Model, count: int, seed: int) -> int:
-    """K = ceil(1.25 x p99.9 of the sizes of components at p >= .9999), over a sample of records and what is within two steps."""
+    """K = ceil(1.25 x p99.9 of the sizes of components at p >= .9999), over a sample of records and what is within
+    two steps."""
     if not model.rules:
         return 3
     sample = min(count, 50_000)
     opened.execute(
-        f"create or replace table start as select node_id from keys order by md5(node_id || '-{seed}'), node_id limit {sample}"
+        "create or replace table start as select node_id from keys"
+        f" order by md5(node_id || '-{seed}'), node_id limit {sample}"
     )
     opened.execute("create or replace table seeds as select keys.* from keys semi join start using (node_id)")
     scoring.block(opened, model, "keys" if sample == count else "seeds")
