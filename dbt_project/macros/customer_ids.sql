@@ -2,7 +2,7 @@
     Which id each person gets: CTEs that end in `persons` (cluster_id, customer_id, customer_since).
 
     `members` has one row per record: source, record_id, first_seen_at, cluster_id, old_id (its id so far, or NULL) and home_id (the first id
-    it ever had). `issued` has every id ever issued: customer_id, customer_since (first sight of the record it was made from).
+    it ever had), with the batches old_in and home_in in which it got them. `issued` has every id ever issued: customer_id, customer_since (first sight of the record it was made from).
 
     * An id whose records are all in one cluster is claimed by it.
     * An id whose records are spread over several clusters (a split): a part most of whose records came from another id, now unused, takes
@@ -23,16 +23,33 @@ parts as (
     group by cluster_id, old_id
 ),
 
--- the id most of a part's records had first
-homes as (
+-- when records of another id last came to the id
+mergers as (
     select
         cluster_id,
         old_id,
-        home_id,
-        row_number() over (partition by cluster_id, old_id order by count(*) desc, home_id) as place
+        max(case when home_id <> old_id then old_in end) as merged_in
     from {{ members }}
     where old_id is not null
-    group by cluster_id, old_id, home_id
+    group by cluster_id, old_id
+),
+
+-- the id most of a part's records had first; who came after the merger knew no other and has no say
+homes as (
+    select
+        members.cluster_id,
+        members.old_id,
+        members.home_id,
+        row_number() over (
+            partition by members.cluster_id, members.old_id order by count(*) desc, members.home_id
+        ) as place
+    from {{ members }} as members
+    inner join mergers on members.cluster_id = mergers.cluster_id and members.old_id = mergers.old_id
+    where
+        members.home_id <> members.old_id
+        or mergers.merged_in is null
+        or members.home_in < mergers.merged_in
+    group by members.cluster_id, members.old_id, members.home_id
 ),
 
 spread as (

@@ -22,7 +22,8 @@ history as (
     select
         *,
         row_number() over (partition by source, record_id order by assigned_in desc) as recency,
-        first_value(customer_id) over (partition by source, record_id order by assigned_in) as home_id
+        first_value(customer_id) over (partition by source, record_id order by assigned_in) as home_id,
+        min(assigned_in) over (partition by source, record_id) as home_in
     from {{ this }}
 ),
 
@@ -45,7 +46,9 @@ latest as (
         source,
         record_id,
         cast(null as {{ dbt.type_string() }}) as customer_id,
-        cast(null as {{ dbt.type_string() }}) as home_id
+        cast(null as {{ dbt.type_string() }}) as home_id,
+        cast(null as bigint) as home_in,
+        cast(null as bigint) as assigned_in
     from records
     where 1 = 0
 ),
@@ -64,7 +67,9 @@ members as (
         latest.customer_id as current_id,
         -- a record that was gone for a while comes back as whom it was first
         coalesce(latest.customer_id, latest.home_id) as old_id,
-        latest.home_id
+        latest.home_id,
+        latest.home_in,
+        latest.assigned_in as old_in
     from records
     left join latest on records.source = latest.source and records.record_id = latest.record_id
 ),
