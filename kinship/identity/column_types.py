@@ -19,7 +19,7 @@ TYPES = (
 )
 IGNORE = "ignore"
 
-# Words that name such a column, in the languages files come in; a column's name is read word by word, without case and accents.
+# Words that name such a column, in the languages files come in; a name is read whole first, then word by word.
 _HINTS: tuple[tuple[str, str], ...] = (
     (
         IGNORE,
@@ -59,8 +59,8 @@ _MOSTLY = 0.8  # of the values that are there
 def guess(name: str, values: Sequence[str]) -> str:
     """The type of a column (one of `TYPES`, or `ignore`), by its name first, else by a sample of its values.
 
-    A column that only numbers its rows, or says nothing about a person that could be compared, is ignored: the wrong column counted as a
-    likeness does more harm than one left out.
+    A column that only numbers its rows, or says nothing about a person that could be compared, is ignored: the wrong
+    column counted as a likeness does more harm than one left out.
     """
     words = re.sub(r"([a-zа-я0-9])([A-ZА-Я])", r"\1_\2", name)
     words = re.sub(r"\W+|_+", "_", words).strip("_").lower()
@@ -82,8 +82,10 @@ def guess(name: str, values: Sequence[str]) -> str:
 
 
 def numbered(types: Mapping[str, str]) -> dict[str, str]:
-    """Types by column with `other` numbered (`other_1` ...). Of city, postcode, country and birth date the first column counts,
-    and a further one is another `other`; columns of one name or street are written together, those of a contact stand side by side.
+    """Types by column with `other` numbered (`other_1` ...).
+
+    Of city, postcode, country, birth date and national id the first column counts, a further one is another `other`;
+    columns of one name or street are written together, those of a contact stand side by side.
     """
     taken: set[str] = set()
     found: dict[str, str] = {}

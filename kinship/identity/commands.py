@@ -1,21 +1,13 @@
-"""The commands about who is who: explain, review, resolve, train. What is heavy is imported by the command that needs it."""
+"""The commands about who is who. What is heavy is imported by the command that needs it."""
 
 import os
-from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from kinship.errors import WrongUse
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from kinship.identity.evidence import Edge
-    from kinship.identity.explain import Explanation, Step
-    from kinship.identity.review import Profile, Question
 
 
 def add_to(app: typer.Typer) -> None:
@@ -33,23 +25,13 @@ def explain(
 ) -> None:
     """Say why records are one person: the evidence, its dates, and the weakest link."""
     from kinship.identity.explain import explain as look_up
+    from kinship.identity.printing import print_explanation
     from kinship.tables import console_for
     from kinship.warehouse import connect
 
     with connect() as warehouse:
         found = look_up(warehouse, a, b)
-    console = console_for()
-    if found.right is None:
-        _print_person(console, found, values)
-    elif found.is_one_person:
-        _print_chain(console, found, values)
-    else:
-        console.print(
-            f"{a} and {b} are two people: {found.left.customer_id} and {found.right.customer_id}", highlight=False
-        )
-        _print_evidence(console, "Evidence between them that does not count", found, found.evidence, values)
-        if not found.evidence:
-            console.print("there is no evidence between their records")
+    print_explanation(console_for(), found, a, b, values=values)
 
 
 def review(
@@ -67,44 +49,50 @@ def review(
 ) -> None:
     """Show pairs that a person should decide, most consequential first, and write the decisions into the seed."""
     from kinship.identity import review as queue
+    from kinship.identity.printing import print_question, print_questions
     from kinship.tables import console_for
     from kinship.warehouse import connect
 
     console = console_for()
     until = _day(expires)
+    if decide is not None and review_id is None:
+        raise WrongUse("--decide answers one question: name its id (`kinship review --list`)")
     who = author or os.environ.get("KINSHIP_STEWARD") or os.environ.get("USER") or ""
+    if not show and not who.strip():
+        raise WrongUse("a decision needs an author: --author, or KINSHIP_STEWARD")
     with connect() as warehouse:
-        open_questions = queue.questions(warehouse, limit, review_id)
-        if review_id is not None and not open_questions:
+        questions = queue.questions(warehouse, limit, review_id)
+        if review_id is not None and not questions:
             raise WrongUse(f"there is no open question {review_id}: `kinship review --list` shows them")
-        sides = {
-            one.review_id: [
-                queue.profile(warehouse, record, whole_person=one.question == "merge")
-                for record in (one.left, one.right)
-            ]
-            for one in (() if show else open_questions)
-        }
+        asked = () if show or decide else questions
+        sides = [
+            [queue.profile(warehouse, record, whole_person=one.is_merge) for record in (one.left, one.right)]
+            for one in asked
+        ]
     if show:
-        _print_questions(console, open_questions)
+        print_questions(console, questions)
         return
+    decided = 0
     if decide is not None:
-        if review_id is None:
-            raise WrongUse("--decide answers one question: name its id (`kinship review --list`)")
-        queue.decide(open_questions[0], decide, who, reason, until)
-        console.print(f"written to {queue.overrides_path()}: the next `kinship run` builds with it", highlight=False)
-        return
-    answered = 0
-    for one in open_questions:
-        _print_question(console, one, *sides[one.review_id])
-        answer = typer.prompt("same, different, skip or quit [s/d/k/q]", default="k").strip().lower()[:1]
-        if answer == "q":
+        queue.decide(questions[0], decide, who, reason, until)
+        decided = 1
+    for one, (left, right) in zip(asked, sides, strict=True):
+        print_question(console, one, left, right)
+        try:
+            answer = typer.prompt("same, different, skip or quit [s/d/k/q]", default="k").strip().lower()[:1]
+            if answer == "q":
+                break
+            if answer in ("s", "d"):
+                queue.decide(one, "same" if answer == "s" else "different", who, reason or typer.prompt("why"), until)
+                decided += 1
+        except typer.Abort:  # the input has ended; what was decided is kept
             break
-        if answer in ("s", "d"):
-            why = reason or typer.prompt("why")
-            queue.decide(one, "same" if answer == "s" else "different", who, why, until)
-            answered += 1
     console.print(
-        f"{answered} decided, written to {queue.overrides_path()}" if answered else "nothing decided", highlight=False
+        f"{decided} decided, written to {queue.overrides_path()}: the next `kinship run` builds with it"
+        if decided
+        else "nothing decided",
+        highlight=False,
+        markup=False,
     )
 
 
@@ -167,7 +155,7 @@ def train() -> None:
 def _types(columns: str) -> dict[str, str]:
     types: dict[str, str] = {}
     for pair in filter(None, (part.strip() for part in columns.split(","))):
-        column, equals, kind = pair.partition("=")
+        column, equals, kind = pair.rpartition("=")
         if not equals or not column.strip() or not kind.strip():
             raise WrongUse(f"--columns takes <column>=<type> with commas between them, got {pair!r}")
         types[column.strip()] = kind.strip()
@@ -176,99 +164,9 @@ def _types(columns: str) -> dict[str, str]:
 
 def _day(text: str | None) -> date | None:
     try:
-        return date.fromisoformat(text) if text else None
+        day = date.fromisoformat(text) if text else None
     except ValueError:
         raise WrongUse(f"--expires must be a day like 2027-06-30, got {text!r}") from None
-
-
-def _print_person(console: "Console", found: "Explanation", values: bool) -> None:
-    if found.left.record is None:
-        console.print(f"customer {found.left.customer_id}: {len(found.records):,} records", highlight=False)
-        console.print("\n".join(f"  {record}" for record in found.records), highlight=False, markup=False)
-    else:
-        console.print(
-            f"{found.left.record} is customer {found.left.customer_id}, of {len(found.records):,} records",
-            highlight=False,
-            markup=False,
-        )
-    _print_evidence(console, "Evidence", found, found.evidence, values)
-    if not found.evidence:
-        console.print("nothing ties it to another record")
-
-
-def _print_chain(console: "Console", found: "Explanation", values: bool) -> None:
-    from kinship.tables import plain_table
-
-    right = found.right.record or found.records[-1] if found.right else None
-    console.print(f"one person, customer {found.left.customer_id}", highlight=False)
-    if not found.chain:
-        console.print(
-            "it is one record" if right in (found.left.record, None) else "no chain joins them: only a rebuild is due"
-        )
-        return
-    weakest = min(found.chain, key=lambda step: step.weakest.weight)
-    table = plain_table("Chain of evidence", ["from", "to", "by"], ["bits"], ["value", "seen", ""])
-    for step in found.chain:
-        edge = step.weakest
-        table.add_row(
-            str(step.start), str(step.end), edge.rule, f"{edge.weight:.1f}", _said(edge, found, values), _seen(step),
-            "weakest link" if step is weakest else "",
-        )  # fmt: skip
-    console.print(table)
-
-
-def _print_evidence(
-    console: "Console", title: str, found: "Explanation", edges: "Sequence[Edge]", values: bool
-) -> None:
-    from kinship.tables import plain_table
-
-    if not edges:
-        return
-    table = plain_table(title, ["record", "record", "by", "level"], ["bits"], ["value", "first seen", ""])
-    for edge in edges[:50]:
-        table.add_row(
-            str(edge.left), str(edge.right), edge.rule, edge.level, f"{edge.weight:.1f}", _said(edge, found, values),
-            f"{edge.first_seen_at:%Y-%m-%d}" if edge.first_seen_at else "", "" if edge.is_admitted else f"refused: {edge.refusal}",
-        )  # fmt: skip
-    console.print(table)
-    if len(edges) > 50:
-        console.print(f"and {len(edges) - 50:,} more in identity.identity_edges", highlight=False)
-
-
-def _said(edge: "Edge", found: "Explanation", values: bool) -> str:
-    from kinship.identity.evidence import masked
-
-    value = found.values.get(edge.value_hash or "")
-    if value is None:
-        return edge.detail or ""
-    return value if values else masked(value)
-
-
-def _seen(step: "Step") -> str:
-    days = [edge.first_seen_at for edge in step.edges if edge.first_seen_at]
-    last = [edge.last_seen_at for edge in step.edges if edge.last_seen_at]
-    return f"{min(days):%Y-%m-%d} to {max(last):%Y-%m-%d}" if days and last else ""
-
-
-def _print_questions(console: "Console", questions: "list[Question]") -> None:
-    from kinship.tables import plain_table
-
-    table = plain_table("Review queue", ["id", "question", "record", "record", "reason"], ["probability", "records"])
-    for one in questions:
-        table.add_row(
-            one.review_id, one.question, str(one.left), str(one.right), one.reason, f"{one.probability:.3f}",
-            f"{one.left_records:,} and {one.right_records:,}" if one.question == "merge" else f"{one.left_records:,}",
-        )  # fmt: skip
-    console.print(table if questions else "no open questions")
-
-
-def _print_question(console: "Console", one: "Question", left: "Profile", right: "Profile") -> None:
-    from kinship.tables import plain_table
-
-    asks = "Are these two people one?" if one.question == "merge" else "Is this one person two?"
-    console.print(f"\n[bold]{asks}[/]  {one.rule} {one.probability:.1%}, {one.reason}", highlight=False)
-    table = plain_table("", ["", str(one.left), str(one.right)])
-    for attribute in sorted({*left.attributes, *right.attributes}):
-        sides = [", ".join(side.attributes.get(attribute, [])[:3]) for side in (left, right)]
-        table.add_row(attribute, *sides)
-    console.print(table)
+    if day and day < date.today():
+        raise WrongUse(f"--expires {day} lies in the past: the decision would never hold")
+    return day

@@ -11,6 +11,7 @@ from kinship.errors import WrongUse
 from kinship.warehouse import has_table
 
 _CUSTOMER_ID = re.compile(r"[0-9a-f]{32}")
+_BETWEEN_DIGITS = re.compile(r"[\s()./-]")
 
 
 @dataclass(frozen=True, order=True)
@@ -49,14 +50,15 @@ class Edge:
 
 @dataclass(frozen=True)
 class Found:
-    """What a reference means: one person, and the one record that was named, if a record was."""
+    """What a reference means: a person, and the record of theirs that was named, or that the reference comes from."""
 
     customer_id: str
-    record: Record | None
+    record: Record
+    is_named: bool
 
 
 def find(connection: duckdb.DuckDBPyConnection, reference: str) -> Found:
-    """Who is meant by a customer id (also one that is out of use), a record `<source>:<record_id>`, or an identifier's value.
+    """Who is meant by a customer id (also one that is out of use), a record `<source>:<record_id>`, or an identifier.
 
     Raises `WrongUse` when nobody, or more than one person, is meant.
     """
@@ -64,30 +66,56 @@ def find(connection: duckdb.DuckDBPyConnection, reference: str) -> Found:
         raise WrongUse("the warehouse knows no people yet: `kinship run` builds them")
     text = reference.strip()
     if _CUSTOMER_ID.fullmatch(text):
-        row = connection.execute(
-            "select current_customer_id from identity.identity_redirects where customer_id = ?", [text]
-        ).fetchone()
-        if row is None or row[0] is None:
-            raise WrongUse(f"no customer has, or had, the id {text}")
-        return Found(str(row[0]), None)
+        return _by_id(connection, text)
     source, _, record_id = text.partition(":")
     row = connection.execute(
         "select customer_id from identity.identity_graph where source = ? and record_id = ?", [source, record_id]
     ).fetchone()
     if row is not None:
-        return Found(str(row[0]), Record(source, record_id))
-    return Found(_by_value(connection, text), None)
+        return Found(str(row[0]), Record(source, record_id), is_named=True)
+    return _by_value(connection, text)
 
 
-def _by_value(connection: duckdb.DuckDBPyConnection, value: str) -> str:
+def _by_id(connection: duckdb.DuckDBPyConnection, customer_id: str) -> Found:
+    """A person by an id; the record is one that had the id, the one it was made from before others."""
+    row = connection.execute(
+        "select current_customer_id from identity.identity_redirects where customer_id = ?", [customer_id]
+    ).fetchone()
+    if row is None:
+        raise WrongUse(f"no customer has, or had, the id {customer_id}")
+    if row[0] is None:
+        raise WrongUse(f"all records of the customer {customer_id} are gone")
+    record = connection.execute(
+        """
+        with had as (
+            select source, record_id, min(assigned_in) as had_in
+            from identity.identity_assignments where customer_id = ? group by all
+        )
+        select graph.source, graph.record_id
+        from identity.identity_graph as graph
+        left join had using (source, record_id)
+        where graph.customer_id = ?
+        order by had_in nulls last, md5(graph.source || ':' || graph.record_id) <> ?, graph.source, graph.record_id
+        limit 1
+        """,
+        [customer_id, row[0], customer_id],
+    ).fetchone()
+    if record is None:
+        raise WrongUse(f"all records of the customer {customer_id} are gone")
+    return Found(str(row[0]), Record(*record), is_named=False)
+
+
+def _by_value(connection: duckdb.DuckDBPyConnection, value: str) -> Found:
+    """A person by an identifier in its normal form, or nearly: small letters, a number without its spaces."""
+    forms = [value, value.lower(), _BETWEEN_DIGITS.sub("", value) if value.startswith("+") else value]
     people = connection.execute(
         """
-        select distinct customer_id
+        select customer_id, arg_min(source, first_seen_at), arg_min(record_id, first_seen_at)
         from identity.int_identity__identifiers
         inner join identity.identity_graph using (source, record_id)
-        where identifier_value in (?, lower(?)) limit 2
+        where identifier_value in (select unnest(?::varchar[])) group by customer_id limit 2
         """,
-        [value, value],
+        [forms],
     ).fetchall()
     if not people:
         raise WrongUse(
@@ -96,7 +124,8 @@ def _by_value(connection: duckdb.DuckDBPyConnection, value: str) -> str:
         )
     if len(people) > 1:
         raise WrongUse("more than one person has that identifier: name a record as <source>:<record_id>")
-    return str(people[0][0])
+    customer_id, source, record_id = people[0]
+    return Found(customer_id, Record(source, record_id), is_named=False)
 
 
 def records_of(connection: duckdb.DuckDBPyConnection, customer_id: str) -> list[Record]:
@@ -114,7 +143,8 @@ def edges_of(connection: duckdb.DuckDBPyConnection, customers: Sequence[str]) ->
         with records as (
             select source, record_id from identity.identity_graph where customer_id in (select unnest(?::varchar[]))
         )
-        select edge_id, left_source, left_record_id, right_source, right_record_id, rule, value_hash, tier, level, weight,
+        select
+            edge_id, left_source, left_record_id, right_source, right_record_id, rule, value_hash, tier, level, weight,
             is_admitted, refusal, detail, first_seen_at, last_seen_at
         from identity.identity_edges
         semi join records as l on l.source = left_source and l.record_id = left_record_id

@@ -12,7 +12,7 @@ from kinship.identity.evidence import Edge, Found, Record
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a chain: from a record to another over one rule and value; `edges` when it passes through others with it."""
+    """One step of a chain: from a record to another over one value, with several `edges` through more that carry it."""
 
     start: Record
     end: Record
@@ -42,33 +42,30 @@ class Explanation:
 def explain(connection: duckdb.DuckDBPyConnection, left: str, right: str | None = None) -> Explanation:
     """Explain a person or record, or how two of them hang together.
 
-    Of two records of one person: the chain whose weakest link is strongest. Of two people: the evidence between them that was
-    refused. Raises `WrongUse` when a reference means nobody.
+    Of two records of one person: the chain whose weakest link is strongest; an identifier or an id stands for the
+    record it comes from. Of two people: the evidence between them that was refused. Raises `WrongUse` when a reference
+    means nobody.
     """
     a = evidence.find(connection, left)
     b = evidence.find(connection, right) if right is not None else None
-    customers = sorted({a.customer_id, *([b.customer_id] if b else [])})
-    edges = evidence.edges_of(connection, customers)
+    edges = evidence.edges_of(connection, sorted({a.customer_id, b.customer_id if b else a.customer_id}))
     records = evidence.records_of(connection, a.customer_id)
     if b is None:
-        shown = [edge for edge in edges if a.record is None or a.record in (edge.left, edge.right)]
+        shown = [edge for edge in edges if not a.is_named or a.record in (edge.left, edge.right)]
         return Explanation(a, None, records, shown, (), _values(connection, shown))
     if a.customer_id == b.customer_id:
-        start, end = a.record or records[0], b.record or records[-1]
-        steps = together(path(edges, start, end), start)
-        return Explanation(
-            a, b, records, (), steps, _values(connection, [edge for step in steps for edge in step.edges])
-        )
+        way = path(edges, a.record, b.record)
+        return Explanation(a, b, records, (), together(way, a.record), _values(connection, way))
     mine = set(records)
     between = [edge for edge in edges if (edge.left in mine) != (edge.right in mine)]
     return Explanation(a, b, records, between, (), _values(connection, between))
 
 
 def path(edges: Sequence[Edge], start: Record, end: Record) -> list[Edge]:
-    """The admitted edges from one record to another along which the weakest is as strong as can be; empty when there is no way.
+    """The admitted edges from one record to another whose weakest is as strong as can be; empty when there is no way.
 
-    `edges` come strongest first. In the forest that Kruskal's algorithm grows out of them the path between two nodes has the
-    strongest possible weakest edge.
+    In the forest that Kruskal's algorithm grows, strongest edge first, the path between two nodes has the strongest
+    possible weakest edge.
     """
     root: dict[Record, Record] = {}
 
@@ -79,7 +76,7 @@ def path(edges: Sequence[Edge], start: Record, end: Record) -> list[Edge]:
         return record
 
     forest: dict[Record, list[Edge]] = {}
-    for edge in edges:
+    for edge in sorted(edges, key=lambda edge: -edge.weight):
         left, right = find(edge.left), find(edge.right)
         if edge.is_admitted and left != right:
             root[left] = right

@@ -1,10 +1,10 @@
-"""Any table of person records through the same models: a file in, the same rows with `customer_id` and `confidence` out."""
+"""Any table of person records through the same models: the same rows come out with `customer_id` and `confidence`."""
 
 import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,9 +36,10 @@ class Resolved:
 
 
 def resolve(source: Path, key: str, stated: Mapping[str, str], out: Path, *, level: str = "default") -> Resolved:
-    """Resolve a CSV or Parquet file and write it back with `customer_id` and `confidence` (by the endings of the names).
+    """Resolve a CSV or Parquet file and write it back with `customer_id` and `confidence`, by the endings of the names.
 
-    `stated` maps columns to types; of the others the type is guessed. Raises `WrongUse` for a file, column or type that will not do.
+    `stated` maps columns to types; of the others the type is guessed. Raises `WrongUse` for a file, column or type that
+    will not do.
     """
     types = dict(stated)
     for column, kind in types.items():
@@ -49,16 +50,18 @@ def resolve(source: Path, key: str, stated: Mapping[str, str], out: Path, *, lev
     with tempfile.TemporaryDirectory(prefix="kinship-resolve-") as folder:
         warehouse = Path(folder) / "warehouse.duckdb"
         with duckdb.connect(str(warehouse)) as connection:
-            _read(connection, source, key, types)
-            guessed = _guess(connection, key, types)
-            _load(connection, key, numbered(types))
+            columns = _read(connection, source, key, types)
+            guessed = _guess(connection, key, [column for column in columns if column not in (key, *types)])
+            types |= guessed
+            # in the order of the file: columns of one name or street are written together
+            _load(connection, key, numbered({column: types[column] for column in columns if column in types}))
         _build(warehouse, Path(folder))
         with duckdb.connect(str(warehouse)) as connection:
             return _write(connection, key, out, level, dict(stated), guessed)
 
 
-def _read(connection: duckdb.DuckDBPyConnection, source: Path, key: str, types: Mapping[str, str]) -> None:
-    """The file as table `input`, all text, with `_row` to keep the order."""
+def _read(connection: duckdb.DuckDBPyConnection, source: Path, key: str, types: Mapping[str, str]) -> list[str]:
+    """The file as table `input`, with `_row` to keep the order; returns its columns."""
     if not source.is_file():
         raise WrongUse(f"{source}: there is no such file")
     readers = {".csv": "read_csv(?, all_varchar = true, header = true)", ".parquet": "read_parquet(?)"}
@@ -80,8 +83,9 @@ def _read(connection: duckdb.DuckDBPyConnection, source: Path, key: str, types: 
     for added in ADDED:
         if added in columns:
             raise WrongUse(f"{source}: the column {added!r} is one this command adds; rename it first")
+    named = f"nullif(trim({_quoted(key)}::varchar), '')"
     row = connection.execute(
-        f"select count(*), count({_quoted(key)}), count(distinct {_quoted(key)}) from input"  # noqa: S608
+        f"select count(*), count({named}), count(distinct {named}) from input"  # noqa: S608 - quoted
     ).fetchone()
     rows, keyed, distinct = row or (0, 0, 0)
     if keyed < rows:
@@ -90,6 +94,7 @@ def _read(connection: duckdb.DuckDBPyConnection, source: Path, key: str, types: 
         raise WrongUse(
             f"{source}: {rows - distinct:,} of {rows:,} rows repeat the {key} of another; ids must be unique"
         )
+    return columns
 
 
 def _line(message: str) -> str | None:
@@ -97,16 +102,14 @@ def _line(message: str) -> str | None:
     return rest.split()[0] if found else None
 
 
-def _guess(connection: duckdb.DuckDBPyConnection, key: str, types: dict[str, str]) -> dict[str, str]:
-    """Add a type for every column that has none; returns what was guessed."""
+def _guess(connection: duckdb.DuckDBPyConnection, key: str, columns: Sequence[str]) -> dict[str, str]:
+    """The types of columns, by their names and by values of rows chosen without regard to the order of rows."""
     guessed: dict[str, str] = {}
-    for column, *_ in connection.execute("describe input").fetchall():
-        if column in ("_row", key) or column in types:
-            continue
+    for column in columns:
         values = connection.execute(
-            f"select {_quoted(column)}::varchar from input using sample {SAMPLE} rows (reservoir, 1)"  # noqa: S608
+            f"select {_quoted(column)}::varchar from input order by md5({_quoted(key)}::varchar) limit {SAMPLE}"  # noqa: S608
         ).fetchall()
-        guessed[column] = types[column] = guess(column, [value or "" for (value,) in values])
+        guessed[column] = guess(column, [value or "" for (value,) in values])
     return guessed
 
 
@@ -142,7 +145,8 @@ def _build(warehouse: Path, folder: Path) -> None:
     command = [
         dbt_executable(), "--quiet", "build", "--select", "+identity_levels",
         "--exclude-resource-type", "test", "--exclude-resource-type", "unit_test",
-        "--vars", json.dumps(variables), "--project-dir", str(ROOT), "--profiles-dir", str(ROOT), "--log-level-file", "none",
+        "--vars", json.dumps(variables), "--project-dir", str(ROOT), "--profiles-dir", str(ROOT),
+        "--log-level-file", "none",
     ]  # fmt: skip
     environment = {
         **os.environ,

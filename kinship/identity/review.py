@@ -1,8 +1,8 @@
-"""A steward's questions and answers: the review queue, two people side by side, and the decision written into the seed."""
+"""A steward's questions and answers: the review queue, two people side by side, the decision written into the seed."""
 
 import csv
+import io
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -46,6 +46,10 @@ class Question:
     left_records: int
     right_records: int
 
+    @property
+    def is_merge(self) -> bool:
+        return self.question == "merge"
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -69,15 +73,16 @@ def questions(connection: duckdb.DuckDBPyConnection, limit: int, review_id: str 
         raise WrongUse("there is no review queue yet: `kinship run` builds it")
     rows = connection.execute(
         """
-        select review_id, question, reason, left_source, left_record_id, right_source, right_record_id, rule, probability,
-            consequence, detail, left_record_count, right_record_count
+        select
+            review_id, question, reason, left_source, left_record_id, right_source, right_record_id, rule,
+            probability, consequence, detail, left_record_count, right_record_count
         from identity.identity_review_queue
         where ? is null or review_id = ?
         order by consequence desc, review_id
         """,
         [review_id, review_id],
     ).fetchall()
-    decided = {frozenset((left, right)) for _, left, right in decisions()}
+    decided = _decided()
     found = [
         Question(r[0], r[1], r[2], Record(r[3], r[4]), Record(r[5], r[6]), r[7], r[8], r[9], r[10], r[11], r[12])
         for r in rows
@@ -87,63 +92,73 @@ def questions(connection: duckdb.DuckDBPyConnection, limit: int, review_id: str 
 
 def profile(connection: duckdb.DuckDBPyConnection, record: Record, *, whole_person: bool) -> Profile:
     """What one side says: of all records of its person, or (when one person may be two) of the record alone."""
-    rows = connection.execute(
-        """
-        with me as (select customer_id from identity.identity_graph where source = ? and record_id = ?),
-        mine as (
-            select source, record_id from identity.identity_graph
-            where case when ? then customer_id = (select customer_id from me) else source = ? and record_id = ? end
-        ),
-        said as (
-            unpivot (select * exclude (attributes_hash) from identity.int_identity__record_attributes semi join mine using (source, record_id))
-            on * exclude (source, record_id) into name attribute value value
-        )
-        select attribute, value, count(*) from said group by all order by attribute, count(*) desc, value
-        """,
-        [record.source, record.record_id, whole_person, record.source, record.record_id],
-    ).fetchall()
     row = connection.execute(
         "select customer_id from identity.identity_graph where source = ? and record_id = ?",
         [record.source, record.record_id],
     ).fetchone()
+    customer_id = str(row[0]) if row else ""
+    said = connection.execute(
+        """
+        with mine as (
+            select source, record_id from identity.identity_graph
+            where case when ? then customer_id = ? else source = ? and record_id = ? end
+        ),
+        attributes as (
+            select * exclude (attributes_hash)
+            from identity.int_identity__record_attributes
+            semi join mine using (source, record_id)
+        ),
+        said as (unpivot attributes on * exclude (source, record_id) into name attribute value value)
+        select attribute, value from said group by all order by attribute, count(*) desc, value
+        """,
+        [whole_person, customer_id, record.source, record.record_id],
+    ).fetchall()
     attributes: dict[str, list[str]] = {}
-    for attribute, value, _ in rows:
+    for attribute, value in said:
         attributes.setdefault(str(attribute), []).append(str(value))
-    return Profile(str(row[0]) if row else "", attributes)
+    return Profile(customer_id, attributes)
 
 
-def decisions() -> Iterable[tuple[str, Record, Record]]:
-    """The decisions about pairs in the seed: action and the two records. Raises `KinshipError` for a broken file."""
-    path = overrides_path()
+def _header(path: Path) -> list[str]:
+    """The columns of the seed, in its order. Raises `KinshipError` when some are missing: decisions would be lost."""
     if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        missing = set(COLUMNS) - set(reader.fieldnames or ())
-        if missing:
-            raise KinshipError(f"{path}: the header lacks {', '.join(sorted(missing))}; it must be {','.join(COLUMNS)}")
-        return [
-            (
-                row["action"],
-                Record(row["left_source"], row["left_record_id"]),
-                Record(row["right_source"], row["right_record_id"]),
-            )
-            for row in reader
-            if row["action"] != "block_value"
-        ]
+        return list(COLUMNS)
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        header = next(csv.reader(file), [])
+    missing = [column for column in COLUMNS if column not in header]
+    if missing:
+        raise KinshipError(f"{path}: the header lacks {', '.join(missing)}; it must be {','.join(COLUMNS)}")
+    return header
+
+
+def _decided() -> set[frozenset[Record]]:
+    """The pairs about which the seed holds a decision that is not over."""
+    path = overrides_path()
+    header = _header(path)
+    if not path.exists():
+        return set()
+    today = date.today().isoformat()
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = csv.DictReader(file, header, restval="")
+        return {
+            frozenset(Record(row[f"{side}_source"], row[f"{side}_record_id"]) for side in ("left", "right"))
+            for row in rows
+            if row["action"] in ACTIONS.values() and (not row["expires_on"] or row["expires_on"] >= today)
+        }
 
 
 def decide(question: Question, answer: str, author: str, reason: str, expires_on: date | None = None) -> None:
-    """Append a decision to the seed. `answer` is `same` or `different`. The next run builds with it.
+    """Append a decision to the seed, the rest of which stays byte for byte. The next run builds with it.
 
-    Raises `WrongUse` without an author or a reason: a decision that nobody can account for is not kept.
+    `answer` is `same` or `different`. Raises `WrongUse` without an author or a reason: a decision that nobody can
+    account for is not kept.
     """
     if answer not in ACTIONS:
         raise WrongUse(f"the answer must be {' or '.join(ACTIONS)}, got {answer!r}")
     if not author.strip() or not reason.strip():
-        raise WrongUse("a decision needs an author and a reason")
-    list(decisions())  # refuses a file that the decision would be lost in
+        raise WrongUse("a decision needs an author and a reason (--author, --reason)")
     path = overrides_path()
+    header = _header(path)
     row = {
         "action": ACTIONS[answer],
         "left_source": question.left.source,
@@ -155,11 +170,13 @@ def decide(question: Question, answer: str, author: str, reason: str, expires_on
         "decided_on": date.today().isoformat(),
         "expires_on": expires_on.isoformat() if expires_on else "",
     }
-    before = path.read_text(encoding="utf-8") if path.exists() else ",".join(COLUMNS) + "\n"
+    line = io.StringIO(newline="")
+    csv.DictWriter(line, header, restval="", lineterminator="\n").writerow(row)
+    before = path.read_bytes() if path.exists() else (",".join(COLUMNS) + "\n").encode()
     written = path.with_suffix(".csv.part")
-    with written.open("w", newline="", encoding="utf-8") as file:
-        file.write(before if before.endswith("\n") else before + "\n")
-        csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n").writerow(row)
+    with written.open("wb") as file:
+        file.write(before if before.endswith(b"\n") else before + b"\n")
+        file.write(line.getvalue().encode())
         file.flush()
         os.fsync(file.fileno())
     written.replace(path)
