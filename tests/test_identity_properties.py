@@ -68,7 +68,7 @@ def built(world: World, policy: object = POLICY) -> House:
 # Every state of a history, by every way to it
 
 
-@tried(8, 400)
+@tried(6, 400)
 @given(histories())
 def test_step_by_step_is_as_in_one_go(history: list[World]) -> None:
     house = House()

@@ -29,7 +29,7 @@ _HINTS: tuple[tuple[str, str], ...] = (
     ("phone", r"(tele)?phone|tel|telefon\w*|mobil\w*|handy\w*|cell\w*|fax|gsm|msisdn|телефон|мобилен"),
     (
         "birth_date",
-        r"dob|birth|birth_?da(te|y)|date_?of_?birth|born|geburt\w*|geb|naissance|nacimiento|nascita|urodzenia|рождени\w*|роден\w*",
+        r"dob|birth|birth_?da(te|y)|date_?of_?birth|born|geburt\w*|geb|naissance|nacimiento|nascita|urodzenia|рожд\w*|роден\w*",
     ),
     (
         "national_id",

@@ -54,9 +54,13 @@ def resolve(source: Path, key: str, stated: Mapping[str, str], out: Path, *, lev
             guessed = _guess(connection, key, [column for column in columns if column not in (key, *types)])
             types |= guessed
             # in the order of the file: columns of one name or street are written together
-            _load(connection, key, numbered({column: types[column] for column in columns if column in types}))
-        _build(warehouse, Path(folder))
+            ordered = numbered({column: types[column] for column in columns if column in types})
+            is_anything_said = _load(connection, key, ordered)
+        if is_anything_said:
+            _build(warehouse, Path(folder))
         with duckdb.connect(str(warehouse)) as connection:
+            if not is_anything_said:
+                _know_nobody(connection)
             return _write(connection, key, out, level, dict(stated), guessed)
 
 
@@ -113,8 +117,8 @@ def _guess(connection: duckdb.DuckDBPyConnection, key: str, columns: Sequence[st
     return guessed
 
 
-def _load(connection: duckdb.DuckDBPyConnection, key: str, types: Mapping[str, str]) -> None:
-    """The values as `raw_resolve.records`: record_id, type, value."""
+def _load(connection: duckdb.DuckDBPyConnection, key: str, types: Mapping[str, str]) -> bool:
+    """The values as `raw_resolve.records`: record_id, type, value; returns whether there are any."""
     connection.execute("create schema raw_resolve")
     connection.execute("create table raw_resolve.records (record_id varchar, type varchar, value varchar)")
     for kind in dict.fromkeys(types.values()):
@@ -134,6 +138,17 @@ def _load(connection: duckdb.DuckDBPyConnection, key: str, types: Mapping[str, s
             " where type = 'phone' and not regexp_matches(value, '^ *([+]|00)')",
             [_NO_COUNTRY],
         )
+    return connection.execute("from raw_resolve.records limit 1").fetchone() is not None
+
+
+def _know_nobody(connection: duckdb.DuckDBPyConnection) -> None:
+    """What the models would build of nothing."""
+    connection.execute("create schema identity")
+    connection.execute(
+        "create table identity.identity_levels"
+        " (record_id varchar, strict_group_id varchar, customer_id varchar, broad_group_id varchar)"
+    )
+    connection.execute("create table identity.identity_graph (record_id varchar, confidence double)")
 
 
 def _build(warehouse: Path, folder: Path) -> None:
