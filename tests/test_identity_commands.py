@@ -2,6 +2,7 @@
 
 import csv
 import io
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from datetime import date, timedelta
@@ -348,6 +349,17 @@ def test_a_seed_that_is_not_there_is_begun(seed: Path) -> None:
     assert written(seed)[0]["expires_on"] == date.today().isoformat()
     with pytest.raises(WrongUse):
         review.decide(one, "same", "", "r")
+
+
+def test_explaining_takes_no_time_for_what_it_does_not_need(data: Path) -> None:
+    """A parameter bound in Python makes DuckDB import pandas, which takes as long as all the rest."""
+    script = (
+        "import sys, duckdb; from kinship.identity.explain import explain\n"
+        f"explain(duckdb.connect({str(data / 'warehouse.duckdb')!r}, read_only=True), 'test:ann:1', 'test:ann:4')\n"
+        "assert not {'pandas', 'numpy', 'dagster', 'dbt', 'splink', 'scipy'} & set(sys.modules)"
+    )
+    done = call(Path(sys.executable), "-c", script, env=environment(data))
+    assert done.returncode == 0, done.stderr
 
 
 def test_explaining_reads_only(house: House, data: Path) -> None:

@@ -115,4 +115,4 @@ def together(edges: Sequence[Edge], start: Record) -> list[Step]:
 
 def _values(connection: duckdb.DuckDBPyConnection, edges: Sequence[Edge]) -> dict[str, str]:
     ends = sorted({record for edge in edges for record in (edge.left, edge.right)})
-    return evidence.values_of(connection, ends) if ends else {}
+    return evidence.values_of(connection, ends)
