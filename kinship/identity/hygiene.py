@@ -3,8 +3,9 @@
 A connected component is as weak as its weakest edge: one wrong pair among ten thousand joins two people. Records of
 one person resemble one another all round, so each component is agglomerated by average linkage: the two groups with
 the strongest mean weight between their records are joined first, a pair without an edge counts as evidence against,
-and the edges that run between the groups that are left are dropped. What is still too large or too sparse to be one
-person climbs through higher thresholds.
+and the edges that run between the groups that are left are dropped. Groups in which nearly every record has its
+partner in the other are joined after all: one person has several addresses or names. What is still too large or too
+sparse to be one person climbs through higher thresholds.
 
 Counting the triangles of an edge asks the same question one edge at a time. On 48,000 simulated records of 5,000
 historical persons it left a precision of .94 at a recall of .99; average linkage leaves .999 at .99.
@@ -36,6 +37,9 @@ NO_EDGE = -5.0
 
 LEAST_MEAN = 0.5
 """Bits that the pairs between two groups must have on average for the groups to be one person."""
+
+LEAST_BEST = 4.0
+"""Bits that the best partners in the other group must reach on average for two groups to be one person after all."""
 
 FEWEST_FOR_DENSITY = 6
 DENSITY = 0.5
@@ -141,6 +145,7 @@ def _are_between(one: Ids, two: Ids, bits: Weights, is_probabilistic: Edges) -> 
     if groups.max() > 0:
         np.fill_diagonal(strength, 0.0)
         _relocate(strength, groups)
+        groups = _regroup(strength, groups)
     between: Edges = groups[left] != groups[right]
     return between
 
@@ -155,7 +160,7 @@ def _relocate(strength: Weights, groups: npt.NDArray[np.int32]) -> None:
         member = np.zeros((len(groups), int(groups.max()) + 1))
         member[np.arange(len(groups)), groups] = 1.0
         others = np.maximum(member.sum(axis=0) - member, 0)
-        means = np.divide(strength @ member, others, out=np.full(member.shape, LEAST_MEAN), where=others > 0)
+        means = np.divide(strength @ member, others, out=np.full(member.shape, float(LEAST_MEAN)), where=others > 0)
         gain = means - means[np.arange(len(groups)), groups][:, None]
         gain[is_bound] = 0.0
         gain[means < LEAST_MEAN] = 0.0
@@ -163,6 +168,30 @@ def _relocate(strength: Weights, groups: npt.NDArray[np.int32]) -> None:
         if gain[record, group] <= 1e-9:
             break
         groups[record] = group
+
+
+def _regroup(strength: Weights, groups: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    """Joins groups whose records have, on average over both, a best partner of LEAST_BEST bits in the other group.
+
+    Someone who moved or married is two groups of records, linked by some pairs and at odds in most: the mean over all
+    pairs keeps them apart, yet nearly every record has its partner. Of two people only the few records that a wrong
+    edge touches have one.
+    """
+    compact = np.unique(groups, return_inverse=True)[1].astype(np.int64)
+    while compact.max() > 0:
+        sizes = np.bincount(compact)
+        order = np.argsort(compact, kind="stable")
+        starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+        best = np.maximum.reduceat(strength[:, order], starts, axis=1)
+        sums = np.add.reduceat(best[order], starts, axis=0)
+        means = (sums + sums.T) / (sizes[:, None] + sizes[None, :])
+        np.fill_diagonal(means, -np.inf)
+        one, two = np.unravel_index(int(np.argmax(means)), means.shape)
+        if means[one, two] < LEAST_BEST:
+            break
+        compact[compact == max(one, two)] = min(one, two)
+        compact = np.unique(compact, return_inverse=True)[1].astype(np.int64)
+    return compact
 
 
 def _cut_large(

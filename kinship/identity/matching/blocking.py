@@ -139,6 +139,8 @@ class Cost:
     pairs: float
     share_stopped: float
     keyed: int
+    block: int
+    """Records that share the most common value."""
 
     def is_affordable(self, budget: float) -> bool:
         return 0 < self.pairs <= budget and self.share_stopped <= MOST_STOPPED
@@ -161,12 +163,13 @@ def _cost(opened: duckdb.DuckDBPyConnection, places: list[int], table: str, scal
         select
             coalesce(sum(n * (n - 1) / 2) filter (n <= {largest}), 0)::double,
             coalesce(sum(n) filter (n > {largest}), 0)::double,
-            coalesce(sum(n), 0)::double
+            coalesce(sum(n), 0)::double,
+            coalesce(max(n), 0)::double
         from (select count(*)::bigint as n from {table} where {_keyed(places)} group by {columns})
         """
     ).fetchone()
-    pairs, stopped, keyed = row or (0.0, 0.0, 0.0)
-    return Cost(pairs * scale * scale, stopped / keyed if keyed else 0.0, round(keyed * scale))
+    pairs, stopped, keyed, block = row or (0.0, 0.0, 0.0, 0.0)
+    return Cost(pairs * scale * scale, stopped / keyed if keyed else 0.0, round(keyed * scale), round(block * scale))
 
 
 def candidates(
@@ -210,7 +213,7 @@ def candidates(
         ):
             seen[triple] = cost(triple)
     return [
-        Option(places, found.pairs, found.share_stopped > 0 or sample < 1.0)
+        Option(places, found.pairs, found.block > largest)
         for places, found in sorted(seen.items(), key=lambda each: (len(each[0]), each[0]))
         if found.is_affordable(budget)
     ]

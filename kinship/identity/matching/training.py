@@ -555,7 +555,7 @@ def _choose_rules(
             comparisons=round(options[rule].pairs),
             found=round(found, 4),
             added=round(added, 4),
-            stopped=stopped[rule],
+            stopped=blocking.stopped_values(opened, list(options[rule].places), LARGEST_BLOCK),
         )
         for rule, found, added in chosen
     ]
