@@ -20,7 +20,6 @@ graph in the same process. Components are compared for equality every time; the 
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -178,8 +177,9 @@ def number(connection: duckdb.DuckDBPyConnection, query: str) -> int:
 
 
 def peak() -> float:
-    """MB this process has held at most."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """MB this process has held at most; `ru_maxrss` would begin with those of the process that started it."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 def write(file: Path, edges: identity_graphs.Edges) -> tuple[int, int]:

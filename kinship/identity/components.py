@@ -16,9 +16,9 @@ Ids = npt.NDArray[np.int64]
 Numbers = npt.NDArray[Any]  # int32 or int64
 Flags = npt.NDArray[np.bool_]
 
-# Where ids lie close together, an array over every possible id needs no look-up: up to NEAR possible ids per edge the id
-# itself is the number, up to FAR (as among 1 % new edges) a flag per possible id says which occur, in 11 ms
-# where hashing takes 19; LARGE bounds the memory of that to 320 MB.
+# Where ids lie close together, an array over every possible id needs no look-up: up to NEAR possible ids per edge the
+# id itself is the number, up to FAR (as among 1 % new edges) a flag per possible id says which occur, in 11 ms where
+# hashing takes 19; LARGE bounds the memory of that to 320 MB.
 NEAR = 4
 FAR = 200
 SMALL = 1024
@@ -55,8 +55,12 @@ def connected_components(left: Ids, right: Ids) -> tuple[Ids, Ids]:
     occurs = np.zeros(numbering.size, dtype=bool)
     occurs[lefts] = True
     occurs[rights] = True
-    found = np.flatnonzero(occurs)
-    return found + numbering.lowest, smallest[found].astype(np.int64) + numbering.lowest
+    nodes = np.flatnonzero(occurs)
+    components = (smallest if len(nodes) == len(smallest) else smallest[nodes]).astype(np.int64)
+    if numbering.lowest:
+        nodes += numbering.lowest
+        components += numbering.lowest
+    return nodes, components
 
 
 def spanning_forest(left: Ids, right: Ids) -> Flags:
@@ -79,7 +83,9 @@ def spanning_forest(left: Ids, right: Ids) -> Flags:
 
 def smallest_of_component(lefts: Numbers, rights: Numbers, size: int) -> Numbers:
     """For each of the numbers 0 .. size - 1 the smallest in its component; numbers without an edge are alone."""
-    graph = coo_array((np.ones(len(lefts)), (lefts, rights)), shape=(size, size)).tocsr()
+    edges = coo_array((np.ones(len(lefts)), (lefts, rights)), shape=(size, size))
+    edges.has_canonical_format = True  # else it would sort them to add up parallel ones, a tenth of the whole
+    graph = edges.tocsr()
     count, labels = csgraph.connected_components(graph, directed=False)
     smallest = np.empty(count, dtype=_narrow(size))
     # written backwards, so that of all numbers with a label the smallest stays

@@ -4,7 +4,7 @@ A list that is NULL counts as empty. An end, a type or a value that is NULL insi
 """
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 import numpy as np
@@ -64,8 +64,8 @@ def _connected_components(lefts: pa.ChunkedArray, rights: pa.ChunkedArray) -> pa
         [len(nodes) for nodes, _ in solved],
         pa.StructArray.from_arrays(
             [
-                pa.array(np.concatenate([nodes for nodes, _ in solved]), pa.int64()),
-                pa.array(np.concatenate([components for _, components in solved]), pa.int64()),
+                _joined([nodes for nodes, _ in solved], pa.int64()),
+                _joined([components for _, components in solved], pa.int64()),
             ],
             ["node_id", "component_id"],
         ),
@@ -77,7 +77,7 @@ def _spanning_forest(lefts: pa.ChunkedArray, rights: pa.ChunkedArray) -> pa.Arra
         spanning_forest(_numbers(left, "left"), _numbers(right, "right"))
         for left, right in zip(_lists(lefts), _lists(rights), strict=True)
     ]
-    return _list_column([len(flags) for flags in kept], pa.array(np.concatenate(kept), pa.bool_()))
+    return _list_column([len(flags) for flags in kept], _joined(kept, pa.bool_()))
 
 
 def _admit_evidence(
@@ -157,6 +157,11 @@ def _lists(column: pa.ChunkedArray) -> Iterator[pa.Array]:
         offsets = chunk.offsets.to_pylist()
         for row, is_valid in enumerate(chunk.is_valid().to_pylist()):
             yield chunk.values.slice(offsets[row], offsets[row + 1] - offsets[row] if is_valid else 0)
+
+
+def _joined(parts: list[npt.NDArray[Any]], kind: pa.DataType) -> pa.Array:
+    """The parts of all rows, one after the other; the same memory when there is but one row."""
+    return pa.array(parts[0] if len(parts) == 1 else np.concatenate(parts), kind)
 
 
 def _list_column(lengths: list[int], values: pa.Array) -> pa.Array:
