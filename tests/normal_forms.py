@@ -11,7 +11,17 @@ from macros import render, render_text
 ROOT = Path(__file__).resolve().parents[1]
 SEEDS = ROOT / "seeds"
 # DuckDB's own, which Spark has not
-FOREIGN = ("regexp_full_match", "regexp_matches", "strip_accents", "strlen", "qualify", "list_", "::", "arg_max", "varchar")
+FOREIGN = (
+    "regexp_full_match",
+    "regexp_matches",
+    "strip_accents",
+    "strlen",
+    "qualify",
+    "list_",
+    "::",
+    "arg_max",
+    "varchar",
+)
 
 
 def normal(call: str, values: Sequence[str | None], engine: str = "duckdb") -> list[Any]:
@@ -20,16 +30,11 @@ def normal(call: str, values: Sequence[str | None], engine: str = "duckdb") -> l
         return [
             row[0]
             for row in connection.execute(
-                f"select {render(call, engine)} from (select unnest(?::text[]) as v, generate_subscripts(?::text[], 1) as i) order by i",
+                f"select {render(call, engine)}"
+                " from (select unnest(?::text[]) as v, generate_subscripts(?::text[], 1) as i) order by i",
                 [list(values), list(values)],
             ).fetchall()
         ]
-
-
-def is_its_own_normal_form(call: str, value: str | None) -> bool:
-    """True when normalising twice changes nothing, and neither case nor blanks around the value count."""
-    once = normal(call, [value])[0]
-    return bool(normal(call, [once])[0] == once)
 
 
 def reads_as_spark(call: str) -> None:

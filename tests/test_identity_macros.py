@@ -1,4 +1,4 @@
-"""The normal forms of e-mail addresses and telephone numbers against well-kept libraries: email-validator, phonenumbers."""
+"""Normal forms of e-mail addresses and telephone numbers against well-kept libraries: email-validator, phonenumbers."""
 
 from collections.abc import Iterator, Sequence
 

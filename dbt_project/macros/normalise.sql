@@ -9,6 +9,7 @@
 
     One row per kind, value and country_code, with normal_value, NULL where the value is none. A kind that is not known is an id. To be joined back: a value stands on
     several records and in several sources, and a pattern is dearer than a hash join.
+    1 M identifiers take 2.2 to 2.6 s of CPU time on DuckDB (a third of the values distinct, or all); 8 M attributes of 1 M records 24 s.
     Steps stand in queries of their own because an expression inside `case` is worked out again wherever it is written.
 -#}
 {% macro normal_forms(relation) -%}
@@ -100,9 +101,9 @@
             coalesce(providers.is_free, false) as is_free
         from cleaned
         left join {{ ref('country_calling_codes') }} as countries
-            on cleaned.kind = 'phone' and cleaned.country_code = countries.country_code
+            on case when cleaned.kind = 'phone' then cleaned.country_code end = countries.country_code
         left join {{ ref('countries') }} as country_names
-            on cleaned.kind = 'country' and lower(trim(cleaned.value)) = country_names.name
+            on case when cleaned.kind = 'country' then lower(trim(cleaned.value)) end = country_names.name
         left join {{ ref('email_providers') }} as providers
             on
                 case cleaned.kind

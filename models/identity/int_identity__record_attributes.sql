@@ -39,7 +39,7 @@ places as (
     {%- endfor %}
 ),
 
-countries as (
+record_countries as (
     select
         observed.source,
         observed.record_id,
@@ -57,11 +57,12 @@ placed as (
         places.column_name,
         places.kind,
         observed.value,
-        case when places.kind = 'phone' then coalesce(countries.country_code, '') else '' end as country_code,
+        case when places.kind = 'phone' then coalesce(record_countries.country_code, '') else '' end as country_code,
         observed.observed_at
     from observed
     inner join places on observed.attribute = places.attribute
-    left join countries on observed.source = countries.source and observed.record_id = countries.record_id
+    left join record_countries
+        on observed.source = record_countries.source and observed.record_id = record_countries.record_id
 ),
 
 normal_forms as (
@@ -120,29 +121,45 @@ called as (
     left join {{ ref('nicknames') }} as nicknames on split_part(named.first_name, ' ', 1) = nicknames.nickname
 ),
 
+-- many records share few names
+names as (
+    select given_name_canonical as name from called
+    union
+    select last_name as name from called
+),
+
+name_keys as (
+    select
+        name,
+        {{ name_key('name') }} as name_key
+    from names
+),
+
 -- the order of the columns is a contract with the matching package and with the models that were trained on it
 attributes as (
     select
-        source,
-        record_id,
-        first_name as given_name,
-        last_name as family_name,
-        coalesce(full_name, first_name || ' ' || last_name) as full_name,
-        birth_date,
-        email,
-        phone,
-        street,
-        city,
-        postcode,
-        country,
-        national_id,
+        called.source,
+        called.record_id,
+        called.first_name as given_name,
+        called.last_name as family_name,
+        coalesce(called.full_name, called.first_name || ' ' || called.last_name) as full_name,
+        called.birth_date,
+        called.email,
+        called.phone,
+        called.street,
+        called.city,
+        called.postcode,
+        called.country,
+        called.national_id,
         {%- for column_name in other_columns %}
-        {{ column_name }},
+        called.{{ column_name }},
         {%- endfor %}
-        given_name_canonical,
-        {{ name_key('given_name_canonical') }} as given_name_key,
-        {{ name_key('last_name') }} as family_name_key
+        called.given_name_canonical,
+        given_keys.name_key as given_name_key,
+        family_keys.name_key as family_name_key
     from called
+    left join name_keys as given_keys on called.given_name_canonical = given_keys.name
+    left join name_keys as family_keys on called.last_name = family_keys.name
 ),
 
 hashed as (
