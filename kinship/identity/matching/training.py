@@ -377,9 +377,13 @@ def _learn(
             }
             with engine.quiet():
                 linker = engine.linker(opened, deepcopy(within), "prepared")
-                session = linker.training.estimate_parameters_using_expectation_maximisation(
-                    rule, estimate_without_term_frequencies=True, max_pairs=EM_PAIRS
-                )
+                try:
+                    session = linker.training.estimate_parameters_using_expectation_maximisation(
+                        rule, estimate_without_term_frequencies=True, max_pairs=EM_PAIRS
+                    )
+                except ValueError:
+                    # Splink refuses an m of nothing: the block holds no pair of one person that shows this level
+                    continue
             share = session.core_model_settings.probability_two_random_records_match
             if share * each.pairs < FEWEST_MATCHES:
                 continue
