@@ -16,7 +16,9 @@ health as (
 decided as (
     select left_source, left_record_id, right_source, right_record_id
     from {{ ref('identity_overrides') }}
-    where action in ('must_link', 'cannot_link')
+    where
+        action in ('must_link', 'cannot_link')
+        and (expires_on is null or expires_on >= current_date)
     union
     select
         right_source as left_source,
@@ -24,7 +26,9 @@ decided as (
         left_source as right_source,
         left_record_id as right_record_id
     from {{ ref('identity_overrides') }}
-    where action in ('must_link', 'cannot_link')
+    where
+        action in ('must_link', 'cannot_link')
+        and (expires_on is null or expires_on >= current_date)
 ),
 
 placed as (

@@ -41,15 +41,21 @@ def _both(condition: str) -> str:
     return f"({condition}) or ({turned})"
 
 
+# Both names, not one: a given name that is another's family name is met in every second village.
+CROSSED = (
+    "(given_l = family_r and jaro_winkler_similarity(given_r, family_l) >= 0.88)"
+    " or (given_r = family_l and jaro_winkler_similarity(given_l, family_r) >= 0.88)"
+)
+
+
 def _given(columns: list[str]) -> Comparison:
-    crossed = "given_l = family_r or given_r = family_l"
     return Comparison(
         "given_name",
         "given_l is null or given_r is null",
         (
             Level("exact", "given_l = given_r", 0.65, 0.01, "given"),
             Level("nickname", "given_canonical_l = given_canonical_r", 0.08, 0.005, "given_canonical"),
-            Level("crossed", crossed, 0.02, 0.001),
+            Level("crossed", CROSSED, 0.02, 0.001),
             Level("close", "jaro_winkler_similarity(given_l, given_r) >= 0.92", 0.09, 0.002),
             Level(
                 "initial",
@@ -74,7 +80,7 @@ def _family(columns: list[str]) -> Comparison:
         "family_l is null or family_r is null",
         (
             Level("exact", "family_l = family_r", 0.72, 0.002, "family"),
-            Level("crossed", "family_l = given_r or family_r = given_l", 0.02, 0.001),
+            Level("crossed", CROSSED, 0.02, 0.001),
             Level("close", "jaro_winkler_similarity(family_l, family_r) >= 0.92", 0.09, 0.002),
             Level("part", parts, 0.03, 0.002),
             Level("similar", "jaro_winkler_similarity(family_l, family_r) >= 0.82", 0.04, 0.01),
