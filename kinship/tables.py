@@ -9,13 +9,12 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from reverse_etl.engine import Progress as Sent
-from reverse_etl.engine import RunResult
-from reverse_etl.planning import Plan
-from reverse_etl.status import SyncStatus
-
 if TYPE_CHECKING:
     from orchestration.extract import ExtractResult
+    from reverse_etl.engine import Progress as Sent
+    from reverse_etl.engine import RunResult
+    from reverse_etl.planning import Plan
+    from reverse_etl.status import SyncStatus
 
 
 def plain_table(heading: str, text: Sequence[str], numbers: Sequence[str] = (), notes: Sequence[str] = ()) -> Table:
@@ -70,7 +69,7 @@ def print_extracts(results: "Sequence[ExtractResult]") -> None:
     console.print(table)
 
 
-def print_plans(plans: Sequence[Plan]) -> None:
+def print_plans(plans: "Sequence[Plan]") -> None:
     """What each sync would do, and why rows are held back."""
     console = console_for()
     table = plain_table(
@@ -90,7 +89,7 @@ def print_plans(plans: Sequence[Plan]) -> None:
             console.print(f"[yellow]{plan.sync} would stop:[/] {escape(plan.guard)}", highlight=False)
 
 
-def print_sync_results(results: Sequence[RunResult]) -> None:
+def print_sync_results(results: "Sequence[RunResult]") -> None:
     """What each sync did."""
     console = console_for()
     table = plain_table("", ["sync"], ["added", "changed", "removed", "refused", "left", "calls", "seconds"], ["note"])
@@ -106,7 +105,7 @@ def print_sync_results(results: Sequence[RunResult]) -> None:
     console.print(table)
 
 
-def print_sync_status(states: Sequence[SyncStatus]) -> None:
+def print_sync_status(states: "Sequence[SyncStatus]") -> None:
     """Where each sync stands."""
     table = plain_table("Syncs", ["sync", "last run", "state"], ["accepted", "refused", "unsettled"], ["note"])
     for state in states:
@@ -123,7 +122,7 @@ def print_sync_status(states: Sequence[SyncStatus]) -> None:
 
 
 @contextmanager
-def sync_progress(name: str) -> Iterator[Callable[[Sent], None]]:
+def sync_progress(name: str) -> "Iterator[Callable[[Sent], None]]":
     """A bar for one sync, where there is a terminal."""
     console = console_for(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
