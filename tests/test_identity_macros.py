@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from macros import render
 from normal_forms import load_seeds, reads_as_spark
 
+FORMS = render("normal_forms('written')", ref=lambda name: name)
 Written = tuple[str | None, str | None]  # value, country
 
 
@@ -28,8 +29,7 @@ def normal_values(connection: duckdb.DuckDBPyConnection, kind: str, written: Seq
     connection.executemany(
         "insert into written values (?, ?, ?)", [[kind, value, country or ""] for value, country in written]
     )
-    forms = render("normal_forms('written')", ref=lambda name: name)
-    found = {(value, country): normal for _, value, country, normal in connection.execute(forms).fetchall()}
+    found = {(value, country): normal for _, value, country, normal in connection.execute(FORMS).fetchall()}
     return [found[value, country or ""] for value, country in written]
 
 

@@ -1,16 +1,19 @@
 {#-
-    Normal forms: two ways of writing one thing come out equal, what cannot be one comes out NULL, and a normal form is its own normal form.
-    Names, addresses, e-mail, telephone numbers and dates have files of their own (normalise_*.sql); here are ids and `normal_forms`, which models use.
-    tests/test_identity_*.py hold each against a well-kept library.
+    Normal forms: two ways of writing one thing come out equal, what cannot be one comes out NULL, and a normal form is
+    its own normal form. Names, addresses, e-mail, telephone numbers and dates have files of their own
+    (normalise_*.sql); here are ids and `normal_forms`, which models use. tests/test_identity_*.py hold each against a
+    well-kept library.
 -#}
 
 {#-
-    The normal form of each distinct value of `relation`, which has kind (an identifier type or attribute), value and country_code (ISO 3166, of the record; not NULL).
+    The normal form of each distinct value of `relation`, which has kind (an identifier type or attribute), value and
+    country_code (ISO 3166, of the record; not NULL).
 
-    One row per kind, value and country_code, with normal_value, NULL where the value is none. A kind that is not known is an id. To be joined back: a value stands on
-    several records and in several sources, and a pattern is dearer than a hash join.
-    1 M identifiers take 2.2 to 2.6 s of CPU time on DuckDB (a third of the values distinct, or all); 8 M attributes of 1 M records 24 s.
-    Steps stand in queries of their own because an expression inside `case` is worked out again wherever it is written.
+    One row per kind, value and country_code, with normal_value, NULL where the value is none. A kind that is not known
+    is an id. To be joined back: a value stands on several records and in several sources, and a pattern is dearer than
+    a hash join. 1 M identifiers take 2.2 to 2.6 s of CPU time on DuckDB (a third of the values distinct, or all); 8 M
+    attributes of 1 M records 24 s. Steps stand in queries of their own because an expression inside `case` is worked
+    out again wherever it is written.
 -#}
 {% macro normal_forms(relation) -%}
     with
@@ -119,8 +122,8 @@
             value,
             country_code,
             case
-                when kind = 'email'
-                    then {{ mailbox_of_provider('cleaned_value', 'canonical_domain', 'ignores_dots', 'tag_separators') }}
+                when kind = 'email' then
+                    {{ mailbox_of_provider('cleaned_value', 'canonical_domain', 'ignores_dots', 'tag_separators') }}
                 when kind = 'phone' then {{ e164_of_country('cleaned_value', 'calling_code', 'trunk_prefix') }}
                 when kind = 'street' then {{ number_first('cleaned_value') }}
                 when kind = 'company_domain' and is_free then null
@@ -139,28 +142,36 @@
 {%- endmacro %}
 
 {#-
-    The id of a device, an advertising id or a cookie: small letters, without braces; 32 hexadecimal digits get the dashes of a UUID (RFC 9562).
-    NULL for what trackers send when they know none: a word such as `null`, or one character over and over, as in the id of zeros of a device that opted out.
+    The id of a device, an advertising id or a cookie: small letters, without braces; 32 hexadecimal digits get the
+    dashes of a UUID (RFC 9562). NULL for what trackers send when they know none: a word such as `null`, or one
+    character over and over, as in the id of zeros of a device that opted out.
 -#}
 {% macro normalise_device_id(value) -%}
+    {%- set uuid = '^([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})$' -%}
     {%- set plain = "lower(translate(trim(" ~ value ~ "), '{} ', ''))" -%}
     case
         when {{ plain }} in (
-            '', '0', 'null', 'none', 'nil', 'nan', 'undefined', 'unknown', 'anonymous', 'n/a', 'na', 'notset', '(notset)'
+            '', '0', 'null', 'none', 'nil', 'nan', 'undefined', 'unknown', 'anonymous', 'n/a', 'na',
+            'notset', '(notset)'
         ) then null
-        when length({{ plain }}) > 7 and replace(replace({{ plain }}, '-', ''), substr({{ plain }}, 1, 1), '') = '' then null
+        when length({{ plain }}) > 7 and replace(replace({{ plain }}, '-', ''), substr({{ plain }}, 1, 1), '') = ''
+            then null
         when length({{ plain }}) <> 32 then {{ plain }}
-        else {{ regexp_swap(plain, '^([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})$', '$1-$2-$3-$4-$5') }}
+        else {{ regexp_swap(plain, uuid, '$1-$2-$3-$4-$5') }}
     end
 {%- endmacro %}
 
-{#- The domain of a URL, a bare domain or an e-mail address, in small letters, without `www`, path and port. NULL when there is none (an IP address is none). -#}
+{#-
+    The domain of a URL, a bare domain or an e-mail address, in small letters, without `www`, path and port. NULL when
+    there is none (an IP address is none).
+-#}
 {% macro normalise_domain(value) -%}
+    {%- set before = '(?:[a-z][a-z0-9+.-]*:/+|mailto:)?(?:[^ /?#@]*@)?(?:www[0-9]*[.])*' -%}
     {%- set label = '[^][ /:?#@,;<>(){}.]+' -%}
     {%- set top = '[^][ /:?#@,;<>(){}.0-9][^][ /:?#@,;<>(){}.]+' -%}
     nullif(regexp_extract(
         lower(trim({{ value }})),
-        '^(?:[a-z][a-z0-9+.-]*:/+|mailto:)?(?:[^ /?#@]*@)?(?:www[0-9]*[.])*({{ label }}(?:[.]{{ label }})*[.]{{ top }})[.]?(?:[/:?#].*)?$',
+        '^{{ before }}({{ label }}(?:[.]{{ label }})*[.]{{ top }})[.]?(?:[/:?#].*)?$',
         1
     ), '')
 {%- endmacro %}

@@ -1,22 +1,23 @@
 {#-
-    A name folded for comparison: `fold_text` without titles before it and suffixes behind it (`Dr. José Müller jr.` -> `jose muller`, `г-жа Мария` -> `mariya`).
-    A word that is all there is stays, whatever it is.
+    A name folded for comparison: `fold_text` without titles before it and suffixes behind it (`Dr. José Müller jr.` ->
+    `jose muller`, `г-жа Мария` -> `mariya`). A word that is all there is stays, whatever it is.
 -#}
 {% macro fold_name(value) -%}
     {{ without_titles(fold_text(value)) }}
 {%- endmacro %}
 
 {% macro without_titles(words) -%}
-    {%- set titles = 'mr|mrs|ms|miss|mx|sir|dr|prof|professor|rev|hon|herr|frau|hr|dipl|mme|mlle|monsieur|madame|mademoiselle|sr|sra|srta|' ~
-        'senor|senora|senorita|sig|signor|signora|dott|dottssa|dhr|mevr|pani|gospodin|gospozha|gospodja|inzh|dots|akad' -%}
+    {%- set titles = 'mr|mrs|ms|miss|mx|sir|dr|prof|professor|rev|hon|herr|frau|hr|dipl|mme|mlle|monsieur|madame|' ~
+        'mademoiselle|sr|sra|srta|senor|senora|senorita|sig|signor|signora|dott|dottssa|dhr|mevr|pani|gospodin|' ~
+        'gospozha|gospodja|inzh|dots|akad' -%}
     {%- set suffixes = 'jr|sr|ii|iii|iv|phd|esq|mba|junior|senior' -%}
     {{ regexp_swap(words, '^(?:(?:' ~ titles ~ ') )+|(?: (?:' ~ suffixes ~ '))+$', '') }}
 {%- endmacro %}
 
 {#-
-    A key under which the usual romanisations of one name fall together (`Tsvetan`, Cvetan, Tzvetan; Zhivko, Jivko; Yordan, Jordan, Iordan; Ivanov, Ivanoff; Müller,
-    Mueller). `name` is folded. For blocking only: deliberately coarse, and no normal form.
-    1 M distinct names take 1.4 s of CPU time to fold and 2.7 s for their keys on DuckDB.
+    A key under which the usual romanisations of one name fall together (`Tsvetan`, Cvetan, Tzvetan; Zhivko, Jivko;
+    Yordan, Jordan, Iordan; Ivanov, Ivanoff; Müller, Mueller). `name` is folded. For blocking only: deliberately coarse,
+    and no normal form. 1 M distinct names take 1.4 s of CPU time to fold and 2.7 s for their keys on DuckDB.
 -#}
 {% macro name_key(name) -%}
     {%- set key = namespace(sql="replace(" ~ name ~ ", ' ', '')") -%}
@@ -46,14 +47,17 @@
 {%- endmacro %}
 
 {#-
-    The given name in a full name, folded: the first word, or the first behind the comma. A name of one word is taken for a given name, which proves less
-    than a family name.
+    The given name in a full name, folded: the first word, or the first behind the comma. A name of one word is taken
+    for a given name, which proves less than a family name.
 -#}
 {% macro given_name_of(value) -%}
     {{ first_name(fold_text(given_part(value))) }}
 {%- endmacro %}
 
-{#- The family name in a full name, folded: what stands before the comma, or the last word with the particles before it (`Maria de la Cruz`, `Vincent van Gogh`). -#}
+{#-
+    The family name in a full name, folded: what stands before the comma, or the last word with the particles before it
+    (`Maria de la Cruz`, `Vincent van Gogh`).
+-#}
 {% macro family_name_of(value) -%}
     case
         when {{ has_comma(value) }} then {{ fold_name(family_part(value)) }}
@@ -68,8 +72,8 @@
 {%- endmacro %}
 
 {% macro last_name(words) -%}
-    {%- set particles = 'van|von|vom|zu|zum|zur|der|den|de|del|della|dello|di|da|dal|dalla|do|dos|das|du|des|la|le|lo|bin|ibn|bint|al|el|abu|' ~
-        'ter|ten|te|af|av|ap|mac|st|saint|san|santa|ben|bat' -%}
+    {%- set particles = 'van|von|vom|zu|zum|zur|der|den|de|del|della|dello|di|da|dal|dalla|do|dos|das|du|des|' ~
+        'la|le|lo|bin|ibn|bint|al|el|abu|ter|ten|te|af|av|ap|mac|st|saint|san|santa|ben|bat' -%}
     nullif(regexp_extract({{ without_titles(words) }}, ' ((?:{{ particles }}) .+|[^ ]+)$', 1), '')
 {%- endmacro %}
 
@@ -96,5 +100,6 @@
 
 {#- A suffix behind a comma does not make `Smith, Jr.` a family name with a given name. -#}
 {% macro without_suffix(value) -%}
-    {{ regexp_remove("lower(" ~ value ~ ")", '(?: *,[, ]*(?:jr|sr|ii|iii|iv|phd|ph[.]d|md|esq|mba)[.]?)*[, ]*$|^[, ]+') }}
+    {%- set suffixes = 'jr|sr|ii|iii|iv|phd|ph[.]d|md|esq|mba' -%}
+    {{ regexp_remove("lower(" ~ value ~ ")", '(?: *,[, ]*(?:' ~ suffixes ~ ')[.]?)*[, ]*$|^[, ]+') }}
 {%- endmacro %}

@@ -1,8 +1,8 @@
 {#- Text in plain small letters: the first step of the normal forms of names and places. -#}
 
 {#-
-    `pattern` replaced by `replacement`, everywhere; `$1` stands for the first group. A group that took no part is empty, on RE2 and Java alike.
-    Patterns hold no quote and no backslash (regexp.sql).
+    `pattern` replaced by `replacement`, everywhere; `$1` stands for the first group. A group that took no part is
+    empty, on RE2 and Java alike. Patterns hold no quote and no backslash (regexp.sql).
 -#}
 {% macro regexp_swap(value, pattern, replacement) -%}
     {{ adapter.dispatch('regexp_swap', 'kinship')(value, pattern, replacement) }}
@@ -16,7 +16,9 @@
     regexp_replace({{ value }}, '{{ pattern }}', '{{ replacement }}')
 {%- endmacro %}
 
-{#- True when all letters are ASCII: as many bytes as characters. Lets plain values past the tables of letters below. -#}
+{#-
+    True when all letters are ASCII: as many bytes as characters. Lets plain values past the tables of letters below.
+-#}
 {% macro is_ascii(value) -%}
     {{ adapter.dispatch('is_ascii', 'kinship')(value) }}
 {%- endmacro %}
@@ -30,9 +32,10 @@
 {%- endmacro %}
 
 {#-
-    Small Latin letters without their marks: `é` -> `e`, `ậ` -> `a`, whether composed or not. Other scripts stay: in Thai and Hindi the marks are vowels.
-    DuckDB builds the table of `translate` anew for each row (6.6 s a million values on two cores), so there it is kept for values of mixed scripts;
-    `strip_accents` takes .3 s, and the tests hold the two forms equal.
+    Small Latin letters without their marks: `é` -> `e`, `ậ` -> `a`, whether composed or not. Other scripts stay: in
+    Thai and Hindi the marks are vowels. DuckDB builds the table of `translate` anew for each row (6.6 s a million
+    values on two cores), so there it is kept for values of mixed scripts; `strip_accents` takes .3 s, and the tests
+    hold the two forms equal.
 -#}
 {% macro fold_accents(value) -%}
     {{ adapter.dispatch('fold_accents', 'kinship')(value) }}
@@ -64,8 +67,9 @@
 {%- endmacro %}
 
 {#-
-    Small letters of the Latin, Cyrillic and Greek scripts in plain Latin; every other script as it is. Cyrillic by Bulgaria's law on transliteration (2009), which
-    Russian, Ukrainian and Serbian letters join by their sound; Greek by ELOT 743. In two steps, for models that take them one at a time.
+    Small letters of the Latin, Cyrillic and Greek scripts in plain Latin; every other script as it is. Cyrillic by
+    Bulgaria's law on transliteration (2009), which Russian, Ukrainian and Serbian letters join by their sound; Greek by
+    ELOT 743. In two steps, for models that take them one at a time.
 -#}
 {% macro latin_letters(value) -%}
     {{ one_letter_each(sounds(value)) }}
@@ -73,7 +77,8 @@
 
 {#- Marks taken off, Greek pairs written as they sound, and Bulgarian forms of address left out. -#}
 {% macro sounds(value) -%}
-    {%- set composed = regexp_swap("replace(" ~ value ~ ", 'и\u0306', 'й')", '(^| )(?:г-н|г-жа|г-ца|д-р)(?:[.]| )', ' ') -%}
+    {%- set composed = "replace(" ~ value ~ ", 'и\u0306', 'й')" -%}
+    {%- set composed = regexp_swap(composed, '(^| )(?:г-н|г-жа|г-ца|д-р)(?:[.]| )', ' ') -%}
     case
         when {{ is_ascii(value) }} then {{ value }}
         when {{ regexp_full_match(value, '[ -~̀-ͯ' ~ marked_letters() ~ ']*') }} then {{ fold_accents(value) }}
@@ -91,9 +96,11 @@
 
 {#- A letter that becomes two gets its second one first, then all go through one table. -#}
 {% macro one_letter_each(value) -%}
-    {%- set letters = 'абвгдежзийклмнопрстуфхцчшъыэёюяіїєґјљњђћџѓќѕўѝѐ' ~ 'αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώϊϋΐΰ' ~ 'øđłħŧıəðŋĸſßæœþ' ~
+    {%- set letters = 'абвгдежзийклмнопрстуфхцчшъыэёюяіїєґјљњђћџѓќѕўѝѐ' ~
+        'αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώϊϋΐΰ' ~ 'øđłħŧıəðŋĸſßæœþ' ~
         'ａｂｃｄｅｆｇｈｉｊｋｌｍｎｏｐｑｒｓｔｕｖｗｘｙｚ' ~ '０１２３４５６７８９' -%}
-    {%- set latin = 'abvgdezziyklmnoprstufhtcsayeeuaiiegjlndcdgkduie' ~ 'avgdezitiklmnxoprsstyfcpoaeiioyoiyiy' ~ 'odlhtiadnkssaot' ~
+    {%- set latin = 'abvgdezziyklmnoprstufhtcsayeeuaiiegjlndcdgkduie' ~
+        'avgdezitiklmnxoprsstyfcpoaeiioyoiyiy' ~ 'odlhtiadnkssaot' ~
         'abcdefghijklmnopqrstuvwxyz' ~ '0123456789' -%}
     {%- set blanks = '\u00a0«»‹›“”„–—―‐‑‒·•…、。，・！？：（）／－＿' -%}
     {%- set dropped = 'ьʹʺʼʻ’‘‛´′\u00ad\u200b\u200c\u200d\ufeff' -%}
@@ -128,8 +135,9 @@
 {%- endmacro %}
 
 {#-
-    Text folded for comparison: small letters, Latin where the script allows, apostrophes dropped, any other punctuation one blank, trimmed. NULL when nothing is left.
-    CPU time of 1 M distinct values on DuckDB: .7 s in ASCII, 1.8 s in marked Latin letters, 10 s in Cyrillic, 1.2 s in Thai.
+    Text folded for comparison: small letters, Latin where the script allows, apostrophes dropped, any other punctuation
+    one blank, trimmed. NULL when nothing is left. CPU time of 1 M distinct values on DuckDB: .7 s in ASCII, 1.8 s in
+    marked Latin letters, 10 s in Cyrillic, 1.2 s in Thai.
 -#}
 {% macro fold_text(value) -%}
     {{ plain_words(latin_letters("lower(" ~ value ~ ")")) }}
