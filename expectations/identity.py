@@ -1,4 +1,4 @@
-"""Before anything is built on people: is every record somebody's, once, and are they who they were in the last build?"""
+"""Before anything is built on people: is every record somebody's, once, and are they who they were before?"""
 
 from typing import TYPE_CHECKING
 

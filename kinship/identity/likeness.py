@@ -1,4 +1,4 @@
-"""Compares records with the warehouse's model of likeness: the one kept beside the warehouse, trained when there is none."""
+"""Compares records by the model of likeness that is kept beside the warehouse; trains one when there is none."""
 
 import shutil
 from pathlib import Path
@@ -55,7 +55,8 @@ def compare(
 ) -> pa.Table:
     """Scores of the records that have not been compared yet, with all records; schema `SCHEMA`.
 
-    `attributes` is `int_identity__record_attributes`, `nodes` `int_identity__nodes`, `scored` what this function returned before.
+    `attributes` and `nodes` are the models `int_identity__record_attributes` and `int_identity__nodes`, `scored` what
+    this function has returned so far.
     """
     records = with_node_ids(attributes, nodes)
     model = current_model()

@@ -13,6 +13,7 @@ import duckdb
 
 from kinship.errors import KinshipError, WrongUse
 from kinship.identity.column_types import IGNORE, TYPES, guess, numbered
+from kinship.identity.matching.levels import DEFAULT, STRICT, WEIGHTS
 from kinship.manifest import dbt_executable
 from kinship.settings import ROOT
 
@@ -153,7 +154,12 @@ def _know_nobody(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _build(warehouse: Path, folder: Path) -> None:
     """The identity models over that one table."""
-    variables: dict[str, Any] = {"resolve": True, "sources": {"resolve": ["identifiers", "attributes"]}}
+    variables: dict[str, Any] = {
+        "resolve": True,
+        "sources": {"resolve": ["identifiers", "attributes"]},
+        # systems share identifiers and may ask more of likeness (dbt_project.yml); one table has little else
+        "identity_levels": {"strict": WEIGHTS[STRICT], "default": WEIGHTS[DEFAULT]},
+    }
     others = _count_of_others(warehouse)
     if others:
         variables["identity_other_attributes"] = [f"other_{number}" for number in range(1, others + 1)]

@@ -41,7 +41,7 @@ ranked as (
             order by
                 case company_domains.attribute when 'company_domain' then 0 else 1 end,
                 company_domains.observed_at desc,
-                company_domains.company_domain
+                company_domains.company_domain asc
         ) as place
     from company_domains
     inner join identity_graph

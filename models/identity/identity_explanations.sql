@@ -42,7 +42,7 @@ edge_ends as (
 ranked as (
     select
         *,
-        row_number() over (partition by source, record_id order by tier, weight desc, edge_id) as place,
+        row_number() over (partition by source, record_id order by tier asc, weight desc, edge_id asc) as place,
         count(*) over (partition by source, record_id) as evidence_count
     from edge_ends
 ),

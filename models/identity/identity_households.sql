@@ -30,7 +30,7 @@ ranked as (
     select
         *,
         row_number() over (
-            partition by customer_id order by last_seen_at desc, source, record_id
+            partition by customer_id order by last_seen_at desc, source asc, record_id asc
         ) as recency
     from addressed
     where address_key is not null

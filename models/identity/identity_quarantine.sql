@@ -12,7 +12,7 @@ policy as (
     select * from {{ ref('identity_policy') }}
 ),
 
--- how many of each limited identifier come with a value, through any record that carries it, and how many people they make
+-- how many of each limited identifier come with a value, through any record that carries it: so many people
 company as (
     select
         identifiers.identifier_type,

@@ -27,8 +27,13 @@ traces as (
             partition by assignments.customer_id
             order by
                 case when current_records.customer_id is null then 1 else 0 end,
-                case when md5(assignments.source || ':' || assignments.record_id) = assignments.customer_id then 0 else 1 end,
-                assignments.assigned_in, assignments.source, assignments.record_id
+                case
+                    when md5(assignments.source || ':' || assignments.record_id) = assignments.customer_id then 0
+                    else 1
+                end,
+                assignments.assigned_in,
+                assignments.source,
+                assignments.record_id
         ) as place
     from assignments
     left join current_records
@@ -40,7 +45,7 @@ transitions as (
     select
         *,
         row_number() over (
-            partition by old_id order by assigned_in desc, record_count desc, new_id
+            partition by old_id order by assigned_in desc, record_count desc, new_id asc
         ) as recency
     from {{ ref('int_identity__transitions') }}
     where old_id is not null and old_after = 0

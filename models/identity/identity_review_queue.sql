@@ -14,7 +14,11 @@ health as (
 
 -- what a steward has decided is not asked again, whichever way round it was written
 decided as (
-    select left_source, left_record_id, right_source, right_record_id
+    select
+        left_source,
+        left_record_id,
+        right_source,
+        right_record_id
     from {{ ref('identity_overrides') }}
     where
         action in ('must_link', 'cannot_link')
@@ -86,7 +90,7 @@ ranked as (
                 question,
                 least(left_customer_id, right_customer_id),
                 greatest(left_customer_id, right_customer_id)
-            order by weight desc, edge_id
+            order by weight desc, edge_id asc
         ) as place
     from questions
 ),

@@ -66,7 +66,7 @@ clusters as (
         coalesce(solved_default.solved.component_id, nodes.node_id) as default_id,
         coalesce(solved_broad.solved.component_id, nodes.node_id) as broad_id,
         bridges.weakest_weight,
-        (select max(changed_in) from {{ ref('int_identity__evidence') }}) as solved_in
+        (select max(batches.changed_in) from {{ ref('int_identity__evidence') }} as batches) as solved_in
     from nodes
     left join solved_strict on nodes.node_id = solved_strict.solved.node_id
     left join solved_default on nodes.node_id = solved_default.solved.node_id

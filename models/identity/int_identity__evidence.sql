@@ -83,7 +83,20 @@ evidence as (
 {%- else -%}
 evidence as (
     select
-        *,
+        evidence_id,
+        kind,
+        left_id,
+        right_id,
+        rule,
+        value_hash,
+        tier,
+        level,
+        weight,
+        most,
+        detail,
+        model_version,
+        first_seen_at,
+        last_seen_at,
         true as is_current,
         cast(1 as bigint) as changed_in
     from found

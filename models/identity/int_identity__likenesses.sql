@@ -28,6 +28,15 @@ likenesses as (
         scored_pairs.right_id,
         scored_pairs.match_weight,
         scored_pairs.detail,
+        -- another given name under one roof is a relative, whatever else agrees, unless something agrees that is
+        -- one's own: of 640 such pairs in a simulated CRM 90 % were two people
+        scored_pairs.detail like '%given_name different%'
+        and scored_pairs.detail not like '%email exact%'
+        and scored_pairs.detail not like '%national_id exact%'
+        and (
+            scored_pairs.detail not like '%birth_date %'
+            or scored_pairs.detail like '%birth_date different%'
+        ) as is_relative,
         scored_pairs.model_version,
         greatest(left_records.first_seen_at, right_records.first_seen_at) as first_seen_at,
         greatest(left_records.last_seen_at, right_records.last_seen_at) as last_seen_at

@@ -35,6 +35,7 @@ links as (
         cast(null as {{ dbt.type_string() }}) as value_hash,
         3 as tier,
         case
+            when is_relative then 2
             when match_weight >= {{ var('identity_levels')['strict'] }} then 0
             when match_weight >= {{ var('identity_levels')['default'] }} then 1
             else 2

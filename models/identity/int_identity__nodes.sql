@@ -21,13 +21,27 @@ orders as (
 
 -- a record may do something before, or without ever, naming an identifier: it is a person too
 records as (
-    select source, record_id from identifiers
+    select
+        source,
+        record_id
+    from identifiers
     union
-    select source, record_id from attributes
+    select
+        source,
+        record_id
+    from attributes
     union
-    select source, record_id from events where record_id is not null
+    select
+        source,
+        record_id
+    from events
+    where record_id is not null
     union
-    select source, record_id from orders where record_id is not null
+    select
+        source,
+        record_id
+    from orders
+    where record_id is not null
 ),
 
 {% if is_incremental() -%}

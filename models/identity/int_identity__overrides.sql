@@ -17,7 +17,7 @@ ranked as (
                 case when action = 'block_value' then identifier_type || ':' || identifier_value end,
                 least(left_source || ':' || left_record_id, right_source || ':' || right_record_id),
                 greatest(left_source || ':' || left_record_id, right_source || ':' || right_record_id)
-            order by decided_on desc, action
+            order by decided_on desc, action asc
         ) as recency
     from overrides
     where expires_on is null or expires_on >= current_date

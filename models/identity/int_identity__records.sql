@@ -21,13 +21,33 @@ orders as (
 ),
 
 sightings as (
-    select source, record_id, first_seen_at, last_seen_at from identifiers
+    select
+        source,
+        record_id,
+        first_seen_at,
+        last_seen_at
+    from identifiers
     union all
-    select source, record_id, observed_at as first_seen_at, observed_at as last_seen_at from attributes
+    select
+        source,
+        record_id,
+        observed_at as first_seen_at,
+        observed_at as last_seen_at
+    from attributes
     union all
-    select source, record_id, occurred_at as first_seen_at, occurred_at as last_seen_at from events
+    select
+        source,
+        record_id,
+        occurred_at as first_seen_at,
+        occurred_at as last_seen_at
+    from events
     union all
-    select source, record_id, ordered_at as first_seen_at, ordered_at as last_seen_at from orders
+    select
+        source,
+        record_id,
+        ordered_at as first_seen_at,
+        ordered_at as last_seen_at
+    from orders
 ),
 
 seen as (

@@ -63,7 +63,7 @@ suspicious as (
         and count(*) >= 3
 ),
 
--- the functions settle ties by the order of the nodes: here that is the order of the records' hashes, not of their arrival
+-- the functions settle ties by the order of the nodes: here that of the records' hashes, not of their arrival
 places as (
     select
         nodes.node_id,
@@ -73,8 +73,8 @@ places as (
     inner join {{ ref('int_identity__nodes') }} as known_nodes on nodes.node_id = known_nodes.node_id
 ),
 
--- likeness that is beyond doubt needs no support from its neighbours: of 2,473 such links that hygiene would have cut on the
--- demo company 99 % were right, of the 10,296 weaker ones 14 %
+-- likeness that is beyond doubt needs no support from its neighbours: of 2,473 such links that hygiene would have cut
+-- on the demo company 99 % were right, of the 10,296 weaker ones 14 %
 links_by_bucket as (
     select
         mod(links.component_id, 16) as bucket,
@@ -153,7 +153,10 @@ released as (
 
 {% endif -%}
 refusals as (
-    select evidence_id, reason from refused
+    select
+        evidence_id,
+        reason
+    from refused
     {%- if is_incremental() %}
     union all
     select evidence_id, reason from released
@@ -167,5 +170,5 @@ refusals as (
 select
     refusals.evidence_id,
     refusals.reason,
-    (select coalesce(max(changed_in), 0) from evidence) as solved_in
+    (select coalesce(max(evidence.changed_in), 0) from evidence) as solved_in
 from refusals

@@ -1,6 +1,7 @@
 """One row per two records compared and found alike, and one per record that has been compared (with itself, weight 0).
 
-A row holds for what the two records said then (`left_hash`, `right_hash`) and for the model that judged them; it is never changed.
+A row holds for what the two records said then (`left_hash`, `right_hash`) and for the model that judged them; it is
+never changed.
 """
 
 from typing import Any

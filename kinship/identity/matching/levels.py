@@ -15,8 +15,8 @@ BROAD = 2
 BROAD_PROBABILITY = 0.1
 """Nothing weaker is kept at all."""
 
-WEIGHTS = {STRICT: 14.0, DEFAULT: 3.0, BROAD: math.log2(BROAD_PROBABILITY / (1 - BROAD_PROBABILITY))}
-"""The least weight of each level in bits: 14 bits are odds of 16,000 to 1, 3 bits 8 to 1."""
+WEIGHTS = {STRICT: 16.0, DEFAULT: 3.0, BROAD: math.log2(BROAD_PROBABILITY / (1 - BROAD_PROBABILITY))}
+"""The least weight of each level in bits: 16 bits are odds of 65,000 to 1, 3 bits 8 to 1."""
 
 
 def level_of(weight: float) -> int | None:
