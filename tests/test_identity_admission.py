@@ -199,6 +199,6 @@ def test_hygiene_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     nothing = np.array([], dtype=np.int64)
     claims = Claims(np.array([2, 3]), np.array([0, 0]), np.array([7, 8]), np.array([1, 1]), ["user_id"])
     assert admit(links, claims, Aparts(nothing, nothing), 50) == [
-        (0, "triangle_support"), (1, "limit:user_id"), (2, "recut"),
+        (0, "unsupported"), (1, "limit:user_id"), (2, "recut"),
     ]  # fmt: skip
     assert seen == [50]

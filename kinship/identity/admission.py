@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from kinship.identity.components import Ids, number, smallest_of_component
 
-TRIANGLE_SUPPORT = "triangle_support"
+UNSUPPORTED = "unsupported"
 RECUT = "recut"
 CANNOT_LINK = "cannot_link"
 LIMIT = "limit:"
-_HYGIENE = {1: TRIANGLE_SUPPORT, 2: RECUT}
+_HYGIENE = {1: UNSUPPORTED, 2: RECUT}
 
 
 class Links(NamedTuple):
@@ -55,7 +55,7 @@ Refusal = tuple[int, str]
 def admit(links: Links, claims: Claims, aparts: Aparts, largest: int) -> list[Refusal]:
     """The links that are refused, as (place in `links`, reason), by place.
 
-    Reasons: `triangle_support` and `recut` from hygiene, where `largest` is the size above which a component is
+    Reasons: `unsupported` and `recut` from hygiene, where `largest` is the size above which a component is
     suspicious, then `cannot_link`, then `limit:<type>`, the first such type by name.
 
     A record that holds more values of a type than a person may have stops nobody else: two clusters may join when

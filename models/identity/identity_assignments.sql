@@ -2,7 +2,12 @@
     The registry of ids: appended to, never rewritten, not even by --full-refresh. Everything about ids (who is who now, what merged, what an
     old id became) is read from it, so a run broken off anywhere leaves it whole.
 -#}
-{{ config(materialized='incremental', incremental_strategy='append', full_refresh=false, on_schema_change='append_new_columns') }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    full_refresh=false,
+    on_schema_change='append_new_columns',
+) }}
 
 with
 
@@ -114,6 +119,10 @@ select
     record_id,
     customer_id,
     customer_since,
-    {% if is_incremental() %}(select coalesce(max(assigned_in), 0) + 1 from {{ this }}){% else %}cast(1 as bigint){% endif %} as assigned_in,
+    {% if is_incremental() -%}
+    (select coalesce(max(known.assigned_in), 0) + 1 from {{ this }} as known) as assigned_in,
+    {%- else -%}
+    cast(1 as bigint) as assigned_in,
+    {%- endif %}
     {{ current_utc() }} as assigned_at
 from changed

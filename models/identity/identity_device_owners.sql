@@ -36,7 +36,10 @@ device_owners as (
         record_id,
         customer_id,
         -- who logs in was there shortly before, but not while another was
-        greatest({{ add_hours('logged_in_at', -1) }}, coalesce(previous_seen_at, {{ add_hours('logged_in_at', -1) }})) as valid_from,
+        greatest(
+            {{ add_hours('logged_in_at', -1) }},
+            coalesce(previous_seen_at, {{ add_hours('logged_in_at', -1) }})
+        ) as valid_from,
         least(
             {{ add_hours('last_seen_at', 12) }},
             coalesce(

@@ -43,7 +43,9 @@ named as (
 
 events as (
     select
-        md5(assigned_in || ':' || event_type || ':' || customer_id || ':' || coalesce(other_customer_id, '')) as identity_event_id,
+        md5(
+            assigned_in || ':' || event_type || ':' || customer_id || ':' || coalesce(other_customer_id, '')
+        ) as identity_event_id,
         event_type,
         customer_id,
         other_customer_id,

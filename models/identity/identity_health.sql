@@ -25,7 +25,11 @@ linked as (
     select
         identity_graph.customer_id,
         -- a pair counts once, however many reasons it has
-        count(distinct md5(edges.left_source || edges.left_record_id || edges.right_source || edges.right_record_id)) as pair_count
+        count(distinct concat_ws(
+            '|',
+            edges.left_source || ':' || edges.left_record_id,
+            edges.right_source || ':' || edges.right_record_id
+        )) as pair_count
     from edges
     inner join identity_graph
         on edges.left_source = identity_graph.source and edges.left_record_id = identity_graph.record_id
@@ -57,7 +61,10 @@ measured as (
             when persons.record_count > 1
                 then 2.0 * coalesce(linked.pair_count, 0) / (persons.record_count * (persons.record_count - 1))
         end as density,
-        persons.given_name_count > {{ var('identity_names_per_person') }} or persons.birth_date_count > 1 as has_conflict,
+        (
+            persons.given_name_count > {{ var('identity_names_per_person') }}
+            or persons.birth_date_count > 1
+        ) as has_conflict,
         persons.weakest_weight < {{ var('identity_levels')['strict'] }} as has_weak_bridge
     from persons
     left join linked on persons.customer_id = linked.customer_id
