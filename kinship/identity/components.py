@@ -112,8 +112,8 @@ def number(left: Ids, right: Ids) -> tuple[Numbering, Numbers, Numbers]:
         ranks[ids] = np.arange(len(ids), dtype=np.int32)
         return Numbering(len(ids), lowest, ids + lowest), ranks[left - lowest], ranks[right - lowest]
     # hashing the ends and sorting the ids alone takes twice as long, at 1 million edges and at 10 million
-    ids, numbers = np.unique(np.concatenate([left, right]), return_inverse=True)
-    numbers = numbers.astype(_narrow(len(ids)))
+    found: tuple[Ids, Numbers] = np.unique(np.concatenate([left, right]), return_inverse=True)
+    ids, numbers = found[0], found[1].astype(_narrow(len(found[0])))
     return Numbering(len(ids), lowest, ids), numbers[: len(left)], numbers[len(left) :]
 
 
