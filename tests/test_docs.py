@@ -24,11 +24,22 @@ ELSEWHERE = {
     "kinship run",
     "kinship run --rebuild",  # tests/test_recipes.py
     "kinship run --accept-change",  # tests/test_recipes.py
+    "make bench-identity",  # tests/test_benchmarks_identity.py runs its small form
+    # tests/test_identity_commands.py
+    "kinship explain",
+    "kinship explain A [B]",
+    "kinship review",
+    'kinship review ID --decide same|different --reason "..." --author me',
+    # tests/test_identity_resolve.py
+    "kinship resolve",
+    "kinship resolve people.csv --id id --out resolved.csv",
 }
 HERE = {
     "kinship demo --people 50 --days 10 --out <folder>",
     "kinship plan",
     "kinship plan --json",
+    "kinship review --list",
+    "kinship train",
     "kinship sync",
     "kinship status",
     "kinship extract",
