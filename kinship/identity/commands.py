@@ -64,6 +64,8 @@ def review(
         questions = queue.questions(warehouse, limit, review_id)
         if review_id is not None and not questions:
             raise WrongUse(f"there is no open question {review_id}: `kinship review --list` shows them")
+        if review_id is not None and len(questions) > 1:
+            raise WrongUse(f"{len(questions)} questions begin with {review_id}: give more of its id")
         asked = () if show or decide else questions
         sides = [
             [queue.profile(warehouse, record, whole_person=one.is_merge) for record in (one.left, one.right)]

@@ -27,6 +27,10 @@ def print_explanation(console: Console, found: Explanation, a: str, b: str | Non
             _say(console, "there is no evidence between their records")
 
 
+# Enough of a question's id to name it by: the whole of it would be cut off at the edge of the terminal.
+SHOWN_OF_ID = 12
+
+
 def print_questions(console: Console, questions: Sequence[Question]) -> None:
     """The review queue."""
     if not questions:
@@ -36,7 +40,7 @@ def print_questions(console: Console, questions: Sequence[Question]) -> None:
     for one in questions:
         counts = f"{one.left_records:,} and {one.right_records:,}" if one.is_merge else f"{one.left_records:,}"
         probability = f"{one.probability:.3f}"
-        _add(table, one.review_id, one.question, one.left, one.right, one.reason, probability, counts)
+        _add(table, one.review_id[:SHOWN_OF_ID], one.question, one.left, one.right, one.reason, probability, counts)
     console.print(table)
 
 

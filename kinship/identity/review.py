@@ -77,7 +77,7 @@ def questions(connection: duckdb.DuckDBPyConnection, limit: int, review_id: str 
             review_id, question, reason, left_source, left_record_id, right_source, right_record_id, rule,
             probability, consequence, detail, left_record_count, right_record_count
         from identity.identity_review_queue
-        where ? is null or review_id = ?
+        where ? is null or starts_with(review_id, ?)
         order by consequence desc, review_id
         """,
         [review_id, review_id],
