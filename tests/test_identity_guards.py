@@ -390,7 +390,7 @@ WITHOUT = {
         of_two_decisions_the_later, OVERRIDES, "order by decided_on desc", "order by decided_on"
     ),
     "the careful decision": text(
-        of_two_decisions_of_one_day_the_careful_one, OVERRIDES, "decided_on desc, action",
+        of_two_decisions_of_one_day_the_careful_one, OVERRIDES, "decided_on desc, action asc",
         "decided_on desc, action desc",
     ),
     "last day of a decision": text(
