@@ -13,7 +13,8 @@ from conftest import KINSHIP, call, environment
 from identity_house import groups
 
 from kinship.identity import resolve as module
-from kinship.identity.column_types import IGNORE, TYPES, guess, numbered
+from kinship.identity.column_types import IGNORE, guess, numbered
+from kinship.identity.matching.columns import TYPES
 from kinship.identity.resolve import resolve
 
 GIVEN = ["Анна", "José", "Zoë", "Mary Ann", "O'Neil", "Bob", "Carla", "Dmitri", "Eva", "Farid"]

@@ -3,20 +3,6 @@
 import re
 from collections.abc import Mapping, Sequence
 
-TYPES = (
-    "given_name",
-    "family_name",
-    "full_name",
-    "birth_date",
-    "email",
-    "phone",
-    "street",
-    "city",
-    "postcode",
-    "country",
-    "national_id",
-    "other",
-)
 IGNORE = "ignore"
 
 # Words that name such a column, in the languages files come in; a name is read whole first, then word by word.
@@ -57,7 +43,7 @@ _MOSTLY = 0.8  # of the values that are there
 
 
 def guess(name: str, values: Sequence[str]) -> str:
-    """The type of a column (one of `TYPES`, or `ignore`), by its name first, else by a sample of its values.
+    """The type of a column (of `matching.columns`, or `ignore`), by its name first, else by a sample of its values.
 
     A column that only numbers its rows, or says nothing about a person that could be compared, is ignored: the wrong
     column counted as a likeness does more harm than one left out.

@@ -111,7 +111,7 @@ def number(left: Ids, right: Ids) -> tuple[Numbering, Numbers, Numbers]:
         ranks = np.empty(size, dtype=np.int32)
         ranks[ids] = np.arange(len(ids), dtype=np.int32)
         return Numbering(len(ids), lowest, ids + lowest), ranks[left - lowest], ranks[right - lowest]
-    # hashing the ends and sorting the ids alone takes twice as long, at 1 million edges and at 10 million
+    # hashing the ends and sorting the ids alone took twice as long at 1.8 million edges
     found: tuple[Ids, Numbers] = np.unique(np.concatenate([left, right]), return_inverse=True)
     ids, numbers = found[0], found[1].astype(_narrow(len(found[0])))
     return Numbering(len(ids), lowest, ids), numbers[: len(left)], numbers[len(left) :]

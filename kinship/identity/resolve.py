@@ -12,7 +12,8 @@ from typing import Any
 import duckdb
 
 from kinship.errors import KinshipError, WrongUse
-from kinship.identity.column_types import IGNORE, TYPES, guess, numbered
+from kinship.identity.column_types import IGNORE, guess, numbered
+from kinship.identity.matching.columns import TYPES
 from kinship.identity.matching.levels import DEFAULT, STRICT, WEIGHTS
 from kinship.manifest import dbt_executable
 from kinship.settings import ROOT

@@ -78,41 +78,28 @@ successions as (
     where current_ids.customer_id is null
 ),
 
+-- at most one for each id, for a line is followed no further than to who is there; none when nobody of it is left
+living_heirs as (
+    select
+        successions.customer_id,
+        successions.heir_id
+    from successions
+    inner join current_ids on successions.heir_id = current_ids.customer_id
+),
+
 redirects as (
     select
         traces.customer_id,
         coalesce(
-            current_ids.customer_id, traces.current_customer_id, living_heirs.customer_id
+            current_ids.customer_id, traces.current_customer_id, living_heirs.heir_id
         ) as current_customer_id,
         current_ids.customer_id is not null as is_current,
         traces.customer_since,
         traces.issued_at
     from traces
     left join current_ids on traces.customer_id = current_ids.customer_id
-    left join successions on traces.customer_id = successions.customer_id
-    left join current_ids as living_heirs on successions.heir_id = living_heirs.customer_id
-    where
-        traces.place = 1
-        and (successions.heir_id is null or living_heirs.customer_id is not null)
-),
-
--- nobody of the line is left
-extinct as (
-    select
-        traces.customer_id,
-        cast(null as {{ dbt.type_string() }}) as current_customer_id,
-        false as is_current,
-        traces.customer_since,
-        traces.issued_at
-    from traces
-    left join redirects on traces.customer_id = redirects.customer_id
-    where traces.place = 1 and redirects.customer_id is null
-),
-
-all_redirects as (
-    select * from redirects
-    union all
-    select * from extinct
+    left join living_heirs on traces.customer_id = living_heirs.customer_id
+    where traces.place = 1
 )
 
-select * from all_redirects
+select * from redirects
