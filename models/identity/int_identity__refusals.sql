@@ -73,8 +73,8 @@ places as (
     inner join {{ ref('int_identity__nodes') }} as known_nodes on nodes.node_id = known_nodes.node_id
 ),
 
--- likeness that is beyond doubt needs no support from its neighbours: of 2,473 such links that a test of triangles would
--- have cut on the demo company 99 % were right, of the 10,296 weaker ones 14 %
+-- likeness that is beyond doubt needs no support from its neighbours: of 2,473 such links that a test of triangles
+-- would have cut on the demo company 99 % were right, of the 10,296 weaker ones 14 %
 links_by_bucket as (
     select
         mod(links.component_id, 16) as bucket,
