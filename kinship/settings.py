@@ -16,6 +16,7 @@ class Settings:
 
     warehouse: Path
     sources: Path
+    lake: str
     target: str
 
     @property
@@ -48,6 +49,7 @@ class Settings:
         return {
             "KINSHIP_WAREHOUSE": str(self.warehouse),
             "KINSHIP_SOURCES": str(self.sources),
+            "KINSHIP_LAKE": self.lake,
             "KINSHIP_TARGET": self.target,
             "DAGSTER_HOME": str(self.dagster_home),
         }
@@ -64,5 +66,8 @@ def settings() -> Settings:
     return Settings(
         warehouse=path("KINSHIP_WAREHOUSE", data / "warehouse.duckdb"),
         sources=path("KINSHIP_SOURCES", data / "sources"),
+        lake=lake
+        if "://" in (lake := os.environ.get("KINSHIP_LAKE", ""))
+        else str(path("KINSHIP_LAKE", data / "lake")),
         target=os.environ.get("KINSHIP_TARGET", "duckdb"),
     )

@@ -9,7 +9,7 @@ from macros import SOURCE
 
 from kinship.identity.functions import register
 
-SCRATCH = ("changes", "touched", "split", "dirty", "merged", "edges", "hooked", "parents", "relabelled")
+SCRATCH = ("changes", "touched", "split", "dirty", "merged", "edges", "hooked", "parents")
 TEMPLATE = jinja2.Environment(extensions=["jinja2.ext.do"], autoescape=False).from_string(SOURCE)
 
 

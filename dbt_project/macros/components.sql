@@ -8,7 +8,7 @@
 -#}
 
 {% macro component_scratch() -%}
-    {{ return(['changes', 'touched', 'split', 'dirty', 'merged', 'edges', 'hooked', 'parents', 'relabelled']) }}
+    {{ return(['changes', 'touched', 'split', 'dirty', 'merged', 'edges', 'hooked', 'parents']) }}
 {%- endmacro %}
 
 {#- Every node with its component as of now: the smallest node id in it. -#}
@@ -151,7 +151,32 @@
     {%- do run_query("insert into " ~ tables.redirects ~ " (place, component_id) select node_id, component_id from " ~ losers ~ " as losers") -%}
     {%- do run_query("insert into " ~ tables.labels ~ " (node_id, component_id) select node_id, component_id from "
         ~ tables.merged ~ " where " ~ is_new(tables, splits)) -%}
-    {#- who reads the components pays for the redirects, the more the more there are -#}
+    {%- do compact_components(tables) -%}
+{%- endmacro %}
+
+{#- The same with `merge`, for engines without `update ... from` and without a transaction around it all: in an order that another run can repeat. -#}
+{% macro default__apply_components(tables, splits) -%}
+    {%- if splits -%}
+        {%- do run_query(
+            "merge into " ~ tables.labels ~ " as labels using (select dirty.node_id, merged.component_id from "
+            ~ tables.dirty ~ " as dirty inner join " ~ tables.merged ~ " as merged on dirty.node_id = merged.node_id"
+            ~ " where dirty.component_id <> merged.component_id) as moved on labels.node_id = moved.node_id"
+            ~ " when matched then update set component_id = moved.component_id"
+        ) -%}
+        {%- do run_query("merge into " ~ tables.redirects ~ " as redirects using " ~ tables.split
+            ~ " as split on redirects.place = split.place when matched then delete") -%}
+    {%- endif -%}
+    {%- set losers = "(select node_id, component_id from " ~ tables.merged ~ " where " ~ is_loser(tables, splits) ~ ")" -%}
+    {%- do run_query("merge into " ~ tables.redirects ~ " as redirects using " ~ losers ~ " as losers on redirects.component_id = losers.node_id"
+        ~ " when matched then update set component_id = losers.component_id") -%}
+    {%- do run_query("insert into " ~ tables.redirects ~ " (place, component_id) select node_id, component_id from " ~ losers ~ " as losers") -%}
+    {%- do run_query("insert into " ~ tables.labels ~ " (node_id, component_id) select node_id, component_id from "
+        ~ tables.merged ~ " where " ~ is_new(tables, splits)) -%}
+    {%- do compact_components(tables) -%}
+{%- endmacro %}
+
+{#- Who reads the components pays for the redirects, the more the more there are. -#}
+{% macro compact_components(tables) -%}
     {%- set sizes = run_query("select (select count(*) from " ~ tables.redirects ~ "), (select count(*) from " ~ tables.labels ~ ")").rows[0] -%}
     {%- if sizes[0] * 10 > sizes[1] -%}
         {%- do run_query("create or replace table " ~ tables.labels ~ " as " ~ current_components(tables)) -%}
@@ -159,35 +184,26 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- Without update in place: the labels are written anew, and redirects stays empty. -#}
-{% macro default__apply_components(tables, splits) -%}
-    {%- set relabelled -%}
-        select
-            labels.node_id,
-            coalesce({% if splits %}moved.component_id, {% endif %}losers.component_id, labels.component_id) as component_id
-        from {{ tables.labels }} as labels
-        left join (select node_id, component_id from {{ tables.merged }} where {{ is_loser(tables, splits) }}) as losers
-            on labels.component_id = losers.node_id
-        {%- if splits %}
-        left join (
-            select node_id, component_id from {{ tables.merged }} where node_id in (select node_id from {{ tables.dirty }})
-        ) as moved
-            on labels.node_id = moved.node_id
-        {%- endif %}
-        union all
-        select node_id, component_id from {{ tables.merged }} where {{ is_new(tables, splits) }}
-    {%- endset -%}
-    {%- do scratch_table(tables.relabelled, relabelled) -%}
-    {%- do run_query("create or replace table " ~ tables.labels ~ " as select node_id, component_id from " ~ tables.relabelled) -%}
-{%- endmacro %}
-
 {#- Make `result` a table with node_id and component_id, the smallest node id of its component, out of a query over edges (left_id, right_id). -#}
 {% macro solve_components(result, edges, tables, is_scratch) -%}
     {%- do adapter.dispatch('solve_components', 'kinship')(result, edges, tables, is_scratch) -%}
 {%- endmacro %}
 
-{#- In memory (kinship/identity/components.py): 5 s for 10 million edges, from opening the file to closing it. -#}
 {% macro duckdb__solve_components(result, edges, tables, is_scratch) -%}
+    {%- do solve_components_in_memory(result, edges, is_scratch) -%}
+{%- endmacro %}
+
+{#- A round over tables costs seconds however small they are; what fits one worker's memory needs no rounds. -#}
+{% macro spark__solve_components(result, edges, tables, is_scratch) -%}
+    {%- if run_query("select count(*) from (" ~ edges ~ ") as edges").rows[0][0] <= var('identity_edges_in_memory') -%}
+        {%- do solve_components_in_memory(result, edges, is_scratch) -%}
+    {%- else -%}
+        {%- do default__solve_components(result, edges, tables, is_scratch) -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- By one function call (kinship/identity/components.py): 5 s for 10 million edges in DuckDB, from opening the file to closing it. -#}
+{% macro solve_components_in_memory(result, edges, is_scratch) -%}
     {%- set solved -%}
         with
 
@@ -196,11 +212,11 @@
         ),
 
         lists as (
-            select list(left_id) as lefts, list(right_id) as rights from edges
+            select {{ collect_values('left_id') }} as lefts, {{ collect_values('right_id') }} as rights from edges
         ),
 
         solved as (
-            select unnest({{ solved_components('lefts', 'rights') }}) as node from lists
+            select {{ explode_list(solved_components('lefts', 'rights')) }} as node from lists
         )
 
         select node.node_id, node.component_id from solved

@@ -17,5 +17,5 @@
 {%- endmacro %}
 
 {% macro spark__days_between(earlier, later) -%}
-    datediff({{ later }}, {{ earlier }})
+    cast(datediff({{ later }}, {{ earlier }}) as bigint)
 {%- endmacro %}

@@ -167,10 +167,11 @@
 -#}
 {% macro normalise_domain(value) -%}
     {%- set before = '(?:[a-z][a-z0-9+.-]*:/+|mailto:)?(?:[^ /?#@]*@)?(?:www[0-9]*[.])*' -%}
-    {%- set label = '[^][ /:?#@,;<>(){}.]+' -%}
-    {%- set top = '[^][ /:?#@,;<>(){}.0-9][^][ /:?#@,;<>(){}.]+' -%}
+    {%- set label = '[^ /:?#@,;<>(){}.]+' -%}
+    {%- set top = '[^ /:?#@,;<>(){}.0-9][^ /:?#@,;<>(){}.]+' -%}
+    {#- RE2 and Java write a class with brackets in it differently -#}
     nullif(regexp_extract(
-        lower(trim({{ value }})),
+        translate(lower(trim({{ value }})), '[]', '()'),
         '^{{ before }}({{ label }}(?:[.]{{ label }})*[.]{{ top }})[.]?(?:[/:?#].*)?$',
         1
     ), '')

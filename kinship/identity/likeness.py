@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -50,12 +51,10 @@ def keep(model: Model) -> None:
     pointer.replace(home / "current")
 
 
-def compare(
-    attributes: duckdb.DuckDBPyRelation, nodes: duckdb.DuckDBPyRelation, scored: duckdb.DuckDBPyRelation | None
-) -> pa.Table:
+def compare(attributes: Any, nodes: Any, scored: Any) -> pa.Table:
     """Scores of the records that have not been compared yet, with all records; schema `SCHEMA`.
 
-    `attributes` and `nodes` are the models `int_identity__record_attributes` and `int_identity__nodes`, `scored` what
+    Tables are relations of DuckDB or DataFrames of Spark. `attributes` and `nodes` are the models `int_identity__record_attributes` and `int_identity__nodes`, `scored` what
     this function has returned so far.
     """
     records = with_node_ids(attributes, nodes)
@@ -65,22 +64,33 @@ def compare(
         keep(model)
     version, batch, new = model.version, 1, None
     if scored is not None:
-        batch = 1 + ((scored.max("scored_in").fetchone() or (0,))[0] or 0)
-        compared = scored.filter(f"left_id = right_id and model_version = '{version}'").project(
-            "left_id as node_id, left_hash as attributes_hash"
-        )
+        # each batch has a row of every record compared in it
+        seen = arrow(scored.filter("left_id = right_id"))
+        batch = 1 + (pc.max(seen["scored_in"]).as_py() or 0)
+        compared = seen.filter(pc.equal(seen["model_version"], version)).select(["left_id", "left_hash"])
         said = records.select(["node_id", "attributes_hash"])
-        new = said.join(compared.to_arrow_table(), ["node_id", "attributes_hash"], join_type="left anti")["node_id"]
+        new = said.join(compared, ["node_id", "attributes_hash"], ["left_id", "left_hash"], "left anti")["node_id"]
         if len(new) == 0:
             return SCHEMA.empty_table()
     pairs = score(model, records, new)
     return _rows(records, records["node_id"] if new is None else new, pairs, (version, model.largest, batch))
 
 
-def with_node_ids(attributes: duckdb.DuckDBPyRelation, nodes: duckdb.DuckDBPyRelation) -> pa.Table:
+def with_node_ids(attributes: Any, nodes: Any) -> pa.Table:
     """The records' attributes under their numbers."""
-    joined = attributes.set_alias("a").join(nodes.set_alias("n"), "a.source = n.source and a.record_id = n.record_id")
-    return joined.project("n.node_id, a.* exclude (source, record_id)").to_arrow_table()
+    with duckdb.connect() as connection:
+        connection.register("attributes", arrow(attributes))
+        connection.register("nodes", arrow(nodes))
+        return connection.sql(
+            "select nodes.node_id, attributes.* exclude (source, record_id)"
+            " from attributes inner join nodes using (source, record_id)"
+        ).to_arrow_table()
+
+
+def arrow(relation: Any) -> pa.Table:
+    """All rows of a table, whichever engine holds it."""
+    fetch = getattr(relation, "to_arrow_table", None) or relation.toArrow
+    return fetch()
 
 
 def _rows(records: pa.Table, compared: pa.ChunkedArray, pairs: pa.Table, judged_by: tuple[str, int, int]) -> pa.Table:

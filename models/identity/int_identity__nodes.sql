@@ -53,7 +53,7 @@ known as (
 numbered as (
     select
         {% if is_incremental() %}(select coalesce(max(node_id), 0) from known) + {% endif -%}
-        row_number() over (order by records.source, records.record_id) as node_id,
+        cast(row_number() over (order by records.source, records.record_id) as bigint) as node_id,
         md5(records.source || ':' || records.record_id) as record_key,
         records.source,
         records.record_id

@@ -1,0 +1,48 @@
+"""dbt on either target: as it is on DuckDB; on Spark with the session the models need, and Python models in it.
+
+dbt-spark can run a Python model only as a job on Databricks. Here it runs in this process, in the same session.
+"""
+
+import os
+import sys
+from typing import Any
+
+from kinship.settings import settings
+
+
+def main() -> None:
+    """The command `kinship-dbt`: dbt's own arguments and exit codes."""
+    os.environ.update(settings().environment())
+    if settings().target == "spark" and not {"parse", "list", "ls", "--help", "--version"} & set(sys.argv[1:]):
+        prepare()
+    from dbt.cli.main import cli
+
+    cli()
+
+
+def prepare() -> None:
+    """Open the session and teach dbt-spark to run Python models in it."""
+    from dbt.adapters.base.impl import PythonJobHelper
+    from dbt.adapters.spark.impl import SparkAdapter
+
+    from kinship.spark.catalog import register_raw_tables
+    from kinship.spark.session import open_session
+
+    session = open_session()
+    register_raw_tables(session)
+
+    class InThisSession(PythonJobHelper):
+        """Runs the compiled text of a Python model, which writes its table itself."""
+
+        def __init__(self, parsed_model: dict[str, Any], credential: Any) -> None:
+            self.name = parsed_model["original_file_path"]
+
+        def submit(self, compiled_code: str) -> Any:
+            exec(compile(compiled_code.lstrip(), self.name, "exec"), {"spark": session, "__name__": "model"})  # noqa: S102
+
+    SparkAdapter.default_python_submission_method = "session"
+    SparkAdapter.python_submission_helpers = {"session": InThisSession}
+
+
+if __name__ == "__main__":
+    main()

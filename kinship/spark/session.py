@@ -1,0 +1,54 @@
+"""The Spark session that dbt and its Python models share, with Delta Lake and the graph functions in it."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kinship.settings import settings
+from kinship.spark import jars
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+CONF = Path(__file__).with_name("conf")
+
+
+def options() -> dict[str, str]:
+    """What the models rely on, whatever the machine. Sizes stand in `conf/spark-defaults.conf`."""
+    here = settings()
+    metastore = here.state / "spark" / "metastore"
+    return {
+        "spark.app.name": "kinship",
+        "spark.jars": ",".join(str(jar) for jar in jars.paths()),
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.sql.sources.default": "delta",
+        "spark.sql.warehouse.dir": here.lake,
+        # one clock, and `timestamp` without a zone, as in DuckDB
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.timestampType": "TIMESTAMP_NTZ",
+        # the catalogue: one process at a time, as with DuckDB's file; a cluster brings its own
+        "spark.hadoop.javax.jdo.option.ConnectionURL": f"jdbc:derby:{metastore};create=true",
+        # a table is replaced whole, with whatever columns it has now
+        "spark.hadoop.hive.metastore.disallow.incompatible.col.type.changes": "false",
+        "spark.driver.extraJavaOptions": f"-Dderby.system.home={here.state / 'spark'} -Duser.timezone=UTC",
+        # an increment is appended in whole files, so that readers need not know deletion vectors
+        "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
+    }
+
+
+def open_session() -> "SparkSession":
+    """The session of this process, made if there is none. `SPARK_REMOTE` or the defaults' `spark.master` say where."""
+    os.environ.setdefault("SPARK_CONF_DIR", str(CONF))
+    (settings().state / "spark").mkdir(parents=True, exist_ok=True)
+    from pyspark.sql import SparkSession
+
+    from kinship.spark import functions
+
+    builder = SparkSession.builder.enableHiveSupport()
+    for name, value in options().items():
+        builder = builder.config(name, value)
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    functions.register(session)
+    return session
