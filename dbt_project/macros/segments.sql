@@ -31,12 +31,14 @@
 {#- Ends the memberships of those who are no longer in this segment. -#}
 {% macro close_memberships() -%}
     {%- if model.name != 'segment_memberships' -%}
-        update {{ ref('segment_memberships') }}
-        set left_at = {{ as_of() }}
-        where
-            segment = '{{ model.name }}'
-            and left_at is null
-            and customer_id not in (select customer_id from {{ this }})
+        merge into {{ ref('segment_memberships') }} as memberships
+        using (
+            select customer_id, {{ as_of() }} as left_at
+            from {{ ref('segment_memberships') }}
+            where segment = '{{ model.name }}' and left_at is null and customer_id not in (select customer_id from {{ this }})
+        ) as gone
+            on memberships.segment = '{{ model.name }}' and memberships.left_at is null and memberships.customer_id = gone.customer_id
+        when matched then update set left_at = gone.left_at
     {%- endif -%}
 {%- endmacro %}
 
@@ -61,7 +63,8 @@
             {%- do segments.append("'" ~ node.name ~ "'") -%}
         {%- endfor -%}
     {%- endif -%}
-    update {{ this }}
-    set left_at = {{ as_of() }}
-    where left_at is null and segment not in ({{ segments | join(', ') or "''" }})
+    merge into {{ this }} as memberships
+    using (select {{ as_of() }} as left_at) as gone
+        on memberships.left_at is null and memberships.segment not in ({{ segments | join(', ') or "''" }})
+    when matched then update set left_at = gone.left_at
 {%- endmacro %}

@@ -54,8 +54,8 @@ def keep(model: Model) -> None:
 def compare(attributes: Any, nodes: Any, scored: Any) -> pa.Table:
     """Scores of the records that have not been compared yet, with all records; schema `SCHEMA`.
 
-    Tables are relations of DuckDB or DataFrames of Spark. `attributes` and `nodes` are the models `int_identity__record_attributes` and `int_identity__nodes`, `scored` what
-    this function has returned so far.
+    Tables are relations of DuckDB or DataFrames of Spark: `attributes` and `nodes` the models
+    `int_identity__record_attributes` and `int_identity__nodes`, `scored` what this function has returned so far.
     """
     records = with_node_ids(attributes, nodes)
     model = current_model()

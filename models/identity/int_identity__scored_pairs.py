@@ -15,4 +15,5 @@ def model(dbt: Any, session: Any) -> Any:
     attributes = dbt.ref("int_identity__record_attributes")
     nodes = dbt.ref("int_identity__nodes")
     scored = session.table(str(dbt.this)) if dbt.is_incremental else None
-    return compare(attributes, nodes, scored)
+    rows = compare(attributes, nodes, scored)
+    return session.createDataFrame(rows) if hasattr(session, "createDataFrame") else rows

@@ -1,0 +1,78 @@
+"""Do both engines say the same? Compares a warehouse file with a lake, table by table and row by row."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from kinship.lake import show_lake
+
+TOLERANCE = 1e-9  # of floats, relative to the larger one where that is above 1
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One table. `types` are the columns whose type differs, with both types; rows are counted, never shown."""
+
+    table: str
+    rows: int
+    missing: int
+    """Rows of the warehouse that the lake has not, floats within the tolerance of each other."""
+    surplus: int
+    """Rows of the lake that the warehouse has not."""
+    types: tuple[str, ...]
+
+    @property
+    def is_same(self) -> bool:
+        return not (self.missing or self.surplus or self.types)
+
+
+def compare(warehouse: Path, schemas: tuple[str, ...], private: bool = False) -> Iterator[Compared]:
+    """Compare every table of the schemas; `private` also those whose names begin with `int_`."""
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        in_lake = set(show_lake(connection))
+        connection.execute(f"attach '{str(warehouse).replace(chr(39), chr(39) * 2)}' as warehouse (read_only)")
+        tables = connection.execute(
+            "select table_schema, table_name from information_schema.tables where table_catalog = 'warehouse'"
+            " and list_contains(?, table_schema) and (? or not starts_with(table_name, 'int_'))"
+            " and not contains(table_name, '__') or table_name like 'int_%' and ? and table_catalog = 'warehouse'"
+            " order by all",
+            [list(schemas), private, private],
+        ).fetchall()
+        for schema, table in tables:
+            name = f"{schema}.{table}"
+            if name not in in_lake:
+                yield Compared(name, 0, 0, 0, ("no such table in the lake",))
+                continue
+            yield _compare(connection, name)
+
+
+def _compare(connection: duckdb.DuckDBPyConnection, name: str) -> Compared:
+    ours = {column: kind for column, kind, *_ in connection.execute(f"describe warehouse.{name}").fetchall()}
+    theirs = {column: kind for column, kind, *_ in connection.execute(f"describe {name}").fetchall()}
+    types = tuple(
+        f"{column}: {ours.get(column, 'absent')} / {theirs.get(column, 'absent')}"
+        for column in dict.fromkeys([*ours, *theirs])
+        if ours.get(column) != theirs.get(column)
+    )
+    # rows are told apart by everything but floats, which are compared within the tolerance, in order
+    exact = ", ".join(f'"{c}"' for c in ours if c in theirs and ours[c] not in ("DOUBLE", "FLOAT")) or "1"
+    floats = [f'"{c}"' for c in ours if c in theirs and ours[c] in ("DOUBLE", "FLOAT")]
+    order = f"row_number() over (partition by {exact} order by {', '.join([*floats, '1'])})"
+    near = " and ".join(
+        f"(a.{c} is not distinct from b.{c} or abs(a.{c} - b.{c}) <= {TOLERANCE} * greatest(1, abs(a.{c})))"
+        for c in floats
+    )
+    same = f"a.place = b.place and a.key is not distinct from b.key{f' and {near}' if near else ''}"
+    sides = ", ".join(
+        f"{side} as materialized (select *, row({exact}) as key, {order} as place from {relation})"
+        for side, relation in (("ours", f"warehouse.{name}"), ("theirs", name))
+    )
+    rows, missing, surplus = connection.execute(
+        f"with {sides} select (select count(*) from ours),"  # noqa: S608 - names of our own tables and columns
+        f" (select count(*) from ours as a anti join theirs as b on {same}),"
+        f" (select count(*) from theirs as b anti join ours as a on {same})"
+    ).fetchone() or (0, 0, 0)
+    return Compared(name, rows, missing, surplus, types)
