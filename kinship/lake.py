@@ -9,7 +9,7 @@ from kinship.errors import WrongUse
 from kinship.settings import settings
 
 
-def show_lake(connection: duckdb.DuckDBPyConnection) -> list[str]:
+def show(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """Make every table of the lake a view under its own name; returns the names as `<schema>.<table>`.
 
     A view is read anew with each query: columns and files that a query does not need are passed by. 185 tables take
@@ -25,7 +25,7 @@ def show_lake(connection: duckdb.DuckDBPyConnection) -> list[str]:
         schema, table = (name.replace('"', '""') for name in location.split("/")[-2:])
         connection.execute(f'create schema if not exists "{schema}"')
         path = location.replace("'", "''")
-        connection.execute(f"""create or replace view "{schema}"."{table}" as from delta_scan('{path}')""")  # noqa: S608
+        connection.execute(f"""create or replace view "{schema}"."{table}" as from delta_scan('{path}')""")
         names.append(f"{schema}.{table}")
     return names
 

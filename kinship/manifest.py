@@ -23,8 +23,8 @@ def manifest_path() -> Path:
 
 
 def dbt_executable() -> str:
-    """The dbt of this environment, which need not be on the PATH."""
-    return str(Path(sys.executable).with_name("dbt"))
+    """The dbt of this environment, which need not be on the PATH; on Spark the one that opens the session."""
+    return str(Path(sys.executable).with_name("kinship-dbt" if settings().target == "spark" else "dbt"))
 
 
 def digest_of(names: Iterable[str], *extra: str) -> str:

@@ -12,6 +12,7 @@ class Settings:
     """The project's paths and switches, all absolute.
 
     `state` holds what belongs to one warehouse and must move with it: extraction state, ledgers, Dagster's history.
+    On Spark the tables lie in `lake`, and `warehouse` is a DuckDB file of views over them, with the run's own books.
     """
 
     warehouse: Path
@@ -63,11 +64,12 @@ def settings() -> Settings:
         return Path(value).expanduser().resolve() if value else default
 
     data = path("KINSHIP_DATA", ROOT / "data")
+    target = os.environ.get("KINSHIP_TARGET", "duckdb")
     return Settings(
-        warehouse=path("KINSHIP_WAREHOUSE", data / "warehouse.duckdb"),
+        warehouse=path("KINSHIP_WAREHOUSE", data / ("lake.duckdb" if target == "spark" else "warehouse.duckdb")),
         sources=path("KINSHIP_SOURCES", data / "sources"),
         lake=lake
         if "://" in (lake := os.environ.get("KINSHIP_LAKE", ""))
         else str(path("KINSHIP_LAKE", data / "lake")),
-        target=os.environ.get("KINSHIP_TARGET", "duckdb"),
+        target=target,
     )

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import duckdb
 
+from kinship import lake
 from kinship.errors import KinshipError, WrongUse
 from kinship.settings import settings
 
@@ -16,6 +17,7 @@ _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>\S+) \(PID (?P<pi
 def connect(*, read_only: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the warehouse for a moment, in UTC. DuckDB locks the file per process: keep it open no longer than needed.
 
+    On Spark the file holds views over the lake's tables, brought up to date whenever it is opened for writing.
     Raises `WrongUse` when there is no warehouse yet (reading only), `KinshipError` when another process holds the file.
     """
     path = settings().warehouse
@@ -35,6 +37,8 @@ def connect(*, read_only: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
         ) from error
     try:
         connection.execute("set TimeZone = 'UTC'")
+        if settings().target == "spark":
+            lake.load_extension(connection, "delta") if read_only else lake.show(connection)
         yield connection
     finally:
         connection.close()

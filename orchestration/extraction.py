@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from kinship.settings import settings
 from orchestration.extract import ExtractError, ExtractResult, Source, extract, sources
 from orchestration.layers import WRITER
 
@@ -29,7 +30,7 @@ def _specs(source: Source) -> list[dg.AssetSpec]:
             ["raw_" + source.name, name],
             group_name="extract",
             description=description,
-            kinds={"dlt", "duckdb"},
+            kinds={"dlt", "delta" if settings().target == "spark" else "duckdb"},
             freshness_policy=FRESH,
             tags={"source": source.name},
         )

@@ -8,6 +8,8 @@ from typing import Any
 
 import duckdb
 
+from kinship.lake import load_extension
+from kinship.settings import settings
 from reverse_etl.errors import ConfigurationError, LockedError
 
 
@@ -21,6 +23,8 @@ def attached(connection: duckdb.DuckDBPyConnection, path: Path, *, write: bool, 
     deadline = time.monotonic() + patience
     while True:
         try:
+            if settings().target == "spark":
+                load_extension(connection, "delta")
             connection.execute(f"attach {literal(str(path))} as {quoted(catalog)}" + ("" if write else " (read_only)"))
             break
         except (duckdb.IOException, duckdb.BinderException) as error:

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - names of our own tables and columns only, quoted
 """Do both engines say the same? Compares a warehouse file with a lake, table by table and row by row."""
 
 from collections.abc import Iterator
@@ -6,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from kinship.lake import show_lake
+from kinship import lake
 
 TOLERANCE = 1e-9  # of floats, relative to the larger one where that is above 1
 
@@ -32,7 +33,7 @@ def compare(warehouse: Path, schemas: tuple[str, ...], private: bool = False) ->
     """Compare every table of the schemas; `private` also those whose names begin with `int_`."""
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
-        in_lake = set(show_lake(connection))
+        in_lake = set(lake.show(connection))
         connection.execute(f"attach '{str(warehouse).replace(chr(39), chr(39) * 2)}' as warehouse (read_only)")
         tables = connection.execute(
             "select table_schema, table_name from information_schema.tables where table_catalog = 'warehouse'"
@@ -71,7 +72,7 @@ def _compare(connection: duckdb.DuckDBPyConnection, name: str) -> Compared:
         for side, relation in (("ours", f"warehouse.{name}"), ("theirs", name))
     )
     rows, missing, surplus = connection.execute(
-        f"with {sides} select (select count(*) from ours),"  # noqa: S608 - names of our own tables and columns
+        f"with {sides} select (select count(*) from ours),"
         f" (select count(*) from ours as a anti join theirs as b on {same}),"
         f" (select count(*) from theirs as b anti join ours as a on {same})"
     ).fetchone() or (0, 0, 0)

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from kinship.settings import settings
+from kinship.warehouse import connect, has_table
 
 
 def main() -> None:
@@ -28,6 +29,7 @@ def prepare() -> None:
     from kinship.spark.catalog import register_raw_tables
     from kinship.spark.session import open_session
 
+    forget_build()
     session = open_session()
     register_raw_tables(session)
 
@@ -42,6 +44,15 @@ def prepare() -> None:
 
     SparkAdapter.default_python_submission_method = "session"
     SparkAdapter.python_submission_helpers = {"session": InThisSession}
+
+
+def forget_build() -> None:
+    """As the macro of that name does on DuckDB: tables changed by hand are no longer known to be what was built."""
+    if not settings().warehouse.exists():
+        return
+    with connect(read_only=False) as books:
+        if has_table(books, "operations", "builds"):
+            books.execute("delete from operations.builds where finished_at is not null")
 
 
 if __name__ == "__main__":
