@@ -4,9 +4,9 @@
 
 Writes N Segment events (about 700 bytes each) as JSON lines into a temporary folder; the invoice lines are those of
 `--invoices` or KINSHIP_BENCHMARK_INVOICES (a file or folder with the columns of `raw_erp.invoice_lines`), left out if
-there are none. Each measurement is a fresh process; imports are not timed, but they count in peak memory. Plain DuckDB
-is `create table as from read_json(...)` or `read_parquet(...)` into a new file, closed at the end, so that all of it is
-on disk.
+there are none. `lake` is extraction with KINSHIP_TARGET=spark, left out where deltalake is not installed. Each
+measurement is a fresh process; imports are not timed, but they count in peak memory. Plain DuckDB is `create table as
+from read_json(...)` or `read_parquet(...)` into a new file, closed at the end, so that all of it is on disk.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 import uuid
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -75,10 +76,12 @@ def measure(what: str, source: str, path: Path) -> dict[str, Any]:
         environment = {
             **os.environ,
             "KINSHIP_DATA": data,
+            "KINSHIP_TARGET": "spark" if what == "lake" else "duckdb",
             f"KINSHIP_{source.upper()}_PATH": str(path),
             "PYTHONPATH": str(ROOT),
         }
         environment.pop("KINSHIP_WAREHOUSE", None)
+        environment.pop("KINSHIP_LAKE", None)
         command = [sys.executable, __file__, "--measure", what, source, str(path)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -87,14 +90,19 @@ def measure(what: str, source: str, path: Path) -> dict[str, Any]:
 
 def measured(what: str, source: str, path: str) -> None:
     """The child process of `measure`."""
-    if what == "extract":
+    if what in ("extract", "lake"):
         import pandas  # noqa: F401 - duckdb and dlt import it with their first query
         import sqlalchemy  # noqa: F401
 
-        from orchestration.extract import extract, pipeline, sources
+        from orchestration.extract import extract, sources
+        from orchestration.extract.target import target
 
         sources()
-        pipeline(source)
+        target()
+        if what == "extract":
+            from orchestration.extract.warehouse import pipeline
+
+            pipeline(source)
         started = time.perf_counter()
         result = extract(source)
         seconds = time.perf_counter() - started
@@ -117,7 +125,9 @@ def compare(title: str, source: str, path: Path, repeats: int) -> None:
     size = sum(file.stat().st_size for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file())
     print(f"\n{title}: {size / 1e6:,.0f} MB")
     runs: dict[str, list[dict[str, Any]]] = {"plain": [], "extract": []}
-    for _ in range(repeats):  # in turn, so that a busy moment of the machine meets both
+    if find_spec("deltalake"):
+        runs["lake"] = []
+    for _ in range(repeats):  # in turn, so that a busy moment of the machine meets all
         for what, results in runs.items():
             results.append(measure(what, source, path))
     seconds = {what: median(result["seconds"] for result in results) for what, results in runs.items()}
@@ -128,7 +138,8 @@ def compare(title: str, source: str, path: Path, repeats: int) -> None:
             f"  {what:8} {rows:>10,} rows  {seconds[what]:6.2f} s (of {times})  "
             f"{rows / seconds[what]:>10,.0f} rows/s  peak {max(r['peak_mb'] for r in results):,.0f} MB"
         )
-    print(f"  extract / plain = {seconds['extract'] / seconds['plain']:.2f}")
+    for what in list(runs)[1:]:
+        print(f"  {what} / plain = {seconds[what] / seconds['plain']:.2f}")
 
 
 def main() -> None:

@@ -2,7 +2,9 @@
 
 import gzip
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,14 @@ from jinja2 import Environment
 
 from kinship.settings import ROOT, settings
 from orchestration.extract import ExtractResult, extract
+
+# what `KINSHIP_TARGET` may be, for tests that hold on both
+TARGETS = [
+    "duckdb",
+    pytest.param(
+        "spark", marks=pytest.mark.skipif(not find_spec("deltalake"), reason="the Spark extra is not installed")
+    ),
+]
 
 
 class House:
@@ -42,9 +52,16 @@ class House:
 
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
     monkeypatch.setenv("KINSHIP_DATA", str(tmp_path))
-    for variable in ("KINSHIP_WAREHOUSE", "KINSHIP_SOURCES", "KINSHIP_ZENDESK_PATH", "KINSHIP_SEGMENT_PATH"):
-        monkeypatch.delenv(variable, raising=False)
+    for variable in ("WAREHOUSE", "SOURCES", "ZENDESK_PATH", "SEGMENT_PATH", "TARGET", "LAKE"):
+        monkeypatch.delenv(f"KINSHIP_{variable}", raising=False)
     return House(tmp_path)
+
+
+def house_of_target(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
+    """A house whose `KINSHIP_TARGET` is the fixture's parameter."""
+    result = house(tmp_path, monkeypatch)
+    monkeypatch.setenv("KINSHIP_TARGET", request.param)
+    return result
 
 
 def user(id_: object, **more: object) -> str:
@@ -57,8 +74,32 @@ def users(ids: Iterable[object]) -> str:
 
 
 def query(sql: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(settings().warehouse), read_only=True) as connection:
+    with raw_tables() as connection:
         return connection.execute(sql).fetchall()
+
+
+@contextmanager
+def raw_tables() -> Iterator[duckdb.DuckDBPyConnection]:
+    """The warehouse; or copies of all raw tables of the lake, in memory."""
+    if settings().target != "spark":
+        with duckdb.connect(str(settings().warehouse), read_only=True) as connection:
+            yield connection
+        return
+    from deltalake import DeltaTable
+
+    with duckdb.connect() as connection:
+        for log in sorted(Path(settings().lake).glob("raw_*/*/_delta_log")):
+            table, schema = log.parent.name, log.parent.parent.name
+            connection.register("delta", DeltaTable(str(log.parent)).to_pyarrow_table())
+            connection.execute(f"create schema if not exists {schema}; create table {schema}.{table} as from delta")
+        yield connection
+
+
+def loads(source: str) -> int:
+    """How many loads there have been."""
+    if settings().target != "spark":
+        return int(query(f"select count(*) from raw_{source}._dlt_loads")[0][0])
+    return len(list(Path(settings().lake, f"raw_{source}").glob("*/_delta_log/*.json")))
 
 
 def raw(source: str, table: str) -> str:

@@ -4,9 +4,9 @@ result = extract("shopify")     # what is new, exactly once
 sources()                       # the declarations, by name
 """
 
-from orchestration.extract.run import ExtractResult, dlt_source, extract
+from orchestration.extract.run import ExtractResult, extract
 from orchestration.extract.tables import Records, Source, Stream, Table, sources
-from orchestration.extract.warehouse import ExtractError, pipeline
+from orchestration.extract.target import ExtractError
 
 __all__ = [
     "ExtractError",
@@ -15,8 +15,6 @@ __all__ = [
     "Source",
     "Stream",
     "Table",
-    "dlt_source",
     "extract",
-    "pipeline",
     "sources",
 ]

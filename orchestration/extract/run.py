@@ -6,53 +6,21 @@ import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import count
-from typing import Any
 
-import dlt
 import duckdb
-from dlt.extract import DltResource, DltSource
 
 from kinship.settings import settings
-from orchestration.extract import sql, warehouse
+from orchestration.extract import sql
 from orchestration.extract.files import Found, Ignored, find
 from orchestration.extract.landing import Landing, Outcome
 from orchestration.extract.ledger import Entry, Plan, by_table, plan
-from orchestration.extract.tables import Landed, Source, Stream, Table, sources
-from orchestration.extract.warehouse import ExtractError
-
-_QUARANTINE_TYPES = {
-    "file_id": "text",
-    "file": "text",
-    "line": "bigint",
-    "table_name": "text",
-    "reason": "text",
-    "record": "text",
-    "quarantined_at": "timestamp",
-}
-_LEDGER_TYPES = {
-    "file_id": "text",
-    "location": "text",
-    "file": "text",
-    "table_name": "text",
-    "version": "bigint",
-    "part": "bigint",
-    "first_byte": "bigint",
-    "bytes": "bigint",
-    "first_line": "bigint",
-    "line_breaks": "bigint",
-    "rows": "bigint",
-    "quarantined": "bigint",
-    "sha256": "text",
-    "modified_ns": "bigint",
-    "extracted_at": "timestamp",
-    "is_open": "bool",
-    "is_current": "bool",
-}
+from orchestration.extract.tables import LEDGER, QUARANTINE, ColumnType, Landed, Source, Stream, Table, sources
+from orchestration.extract.target import ExtractError, Turn, alone, target
 
 
 @dataclass
@@ -98,12 +66,7 @@ class Run:
     @cached_property
     def known(self) -> tuple[dict[str, set[str]], list[Entry]]:
         """The tables that exist in the warehouse, and the ledger."""
-        if not settings().warehouse.exists():
-            return {}, []
-        with warehouse.connect(read_only=True) as connection:
-            tables = warehouse.table_columns(connection, self.source.name)
-            has_ledger = "extracted_files" in tables and "_dlt_loads" in tables
-            return tables, warehouse.entries(connection, self.source.name) if has_ledger else []
+        return target().known(self.source)
 
     @cached_property
     def plan(self) -> Plan:
@@ -130,8 +93,8 @@ class Run:
     def is_needed(self) -> bool:
         """Whether there is anything to load: records, or a table or column that does not exist yet."""
         wanted: dict[str, tuple[str, ...]] = {table.name: table.columns for table in self.source.tables.values()}
-        wanted["quarantine"] = tuple(_QUARANTINE_TYPES)
-        wanted["extracted_files"] = tuple(_LEDGER_TYPES)
+        wanted["quarantine"] = tuple(QUARANTINE)
+        wanted["extracted_files"] = tuple(LEDGER)
         return bool(self.plan) or not all(self.is_complete(table, columns) for table, columns in wanted.items())
 
     def land(self, table: Table) -> list[Landed]:
@@ -148,7 +111,21 @@ class Run:
         ]
         return outcome.landed
 
-    def nothing(self, table: str, types: Mapping[str, str]) -> Landed:
+    def records(self, table: Table) -> list[Landed]:
+        """What is to be loaded into a table: its new records, or a file without rows if it lacks a column."""
+        landed = list(table.function(_Files(self, table)))
+        if not landed and not self.is_complete(table.name, table.columns):
+            landed = [self.nothing(table.name, dict.fromkeys(table.columns, "text"))]
+        return landed
+
+    def quarantine(self) -> list[Landed]:
+        """What could not be taken of the tables read so far."""
+        landed = [file for outcome in self.outcomes.values() for file in outcome.quarantine]
+        if not landed and not self.is_complete("quarantine", tuple(QUARANTINE)):
+            landed = [self.nothing("quarantine", QUARANTINE)]
+        return landed
+
+    def nothing(self, table: str, types: Mapping[str, ColumnType]) -> Landed:
         """A landing file without rows, so that the table comes into being."""
         names = {"text": "varchar", "bigint": "bigint", "timestamp": "timestamptz"}
         columns = ", ".join(f"cast(null as {names[type_]}) as {sql.name(column)}" for column, type_ in types.items())
@@ -175,66 +152,6 @@ class _Files:
         yield from self.run.land(self.table)
 
 
-def _text_columns(columns: tuple[str, ...]) -> Any:
-    return [{"name": column, "data_type": "text", "nullable": True} for column in columns]
-
-
-def _table_resource(run: Run, table: Table) -> DltResource:
-    def records() -> Iterator[Any]:
-        landed = list(table.function(_Files(run, table)))  # all of it, before anything is handed on: see _ledger
-        if not landed and not run.is_complete(table.name, table.columns):
-            landed = [run.nothing(table.name, {column: "text" for column in table.columns})]
-        for file in landed:
-            hints = dlt.mark.make_hints(columns=_text_columns(file.columns))
-            yield dlt.mark.with_file_import(file.path, "parquet", file.rows, hints)
-
-    return dlt.resource(records, name=table.name, columns=_text_columns(table.columns), write_disposition="append")()
-
-
-def _typed(types: dict[str, str]) -> Any:
-    return [{"name": name, "data_type": type_, "nullable": True} for name, type_ in types.items()]
-
-
-def _quarantine_resource(run: Run) -> DltResource:
-    def quarantine() -> Iterator[Any]:
-        files = [file for outcome in run.outcomes.values() for file in outcome.quarantine]
-        if not files and not run.is_complete("quarantine", tuple(_QUARANTINE_TYPES)):
-            files = [run.nothing("quarantine", _QUARANTINE_TYPES)]
-        for file in files:
-            hints = dlt.mark.make_hints(columns=_typed(_QUARANTINE_TYPES))
-            yield dlt.mark.with_file_import(file.path, "parquet", file.rows, hints)
-
-    return dlt.resource(quarantine, name="quarantine", columns=_typed(_QUARANTINE_TYPES), write_disposition="append")()
-
-
-def _ledger_resource(run: Run) -> DltResource:
-    """Stands last: it lists the parts that the tables before it have read. A part that is not listed is read again."""
-
-    def extracted_files() -> Iterator[Any]:
-        if run.ledger:
-            yield [entry.row() for entry in run.ledger]
-        elif not run.is_complete("extracted_files", tuple(_LEDGER_TYPES)):
-            yield dlt.mark.materialize_table_schema()
-
-    return dlt.resource(
-        extracted_files, name="extracted_files", columns=_typed(_LEDGER_TYPES), write_disposition="append"
-    )()
-
-
-def dlt_source(source: Source, run: Run | None = None) -> DltSource:
-    """The source for dlt: one resource per table, then what could not be taken, then the ledger of files."""
-    run = run or Run(source)
-
-    @dlt.source(name=source.name)
-    def resources() -> Iterator[DltResource]:
-        for table in source.tables.values():
-            yield _table_resource(run, table)
-        yield _quarantine_resource(run)
-        yield _ledger_resource(run)
-
-    return resources()
-
-
 def extract(name: str) -> ExtractResult:
     """Load what is new in the files of one source, exactly once, also after a killed run.
 
@@ -244,26 +161,23 @@ def extract(name: str) -> ExtractResult:
     if name not in sources():
         raise LookupError(f"there is no source {name!r}; the sources are {', '.join(sources())}")
     source = sources()[name]
-    with warehouse.alone(name) as turn:
+    with alone(name) as turn:
         result = _extract(source, turn)
     result.seconds = time.monotonic() - started
     return result
 
 
-def _extract(source: Source, turn: warehouse.Turn) -> ExtractResult:
+def _extract(source: Source, turn: Turn) -> ExtractResult:
     run = Run(source)
     run.clear()
     if turn.was_cut_short:
-        warehouse.finish(source.name)
+        target().finish(source)
         turn.end()
     load_ids: list[str] = []
     try:
         if run.is_needed:
             turn.begin()
-            if settings().warehouse.exists():
-                with warehouse.connect(read_only=False) as connection:
-                    warehouse.sweep(connection, source.name, run.known[0])
-            load_ids = warehouse.load(source.name, dlt_source(source, run))
+            load_ids = target().load(run)
             turn.end()
         return _result(run, load_ids)
     finally:

@@ -14,6 +14,37 @@ from kinship.settings import ROOT
 from orchestration.extract.columns import column_name
 
 Type = Literal["text", "integer", "number", "date", "timestamp"]
+ColumnType = Literal["text", "bigint", "bool", "timestamp"]
+
+# the two tables that every source has besides its own
+QUARANTINE: Mapping[str, ColumnType] = {
+    "file_id": "text",
+    "file": "text",
+    "line": "bigint",
+    "table_name": "text",
+    "reason": "text",
+    "record": "text",
+    "quarantined_at": "timestamp",
+}
+LEDGER: Mapping[str, ColumnType] = {
+    "file_id": "text",
+    "location": "text",
+    "file": "text",
+    "table_name": "text",
+    "version": "bigint",
+    "part": "bigint",
+    "first_byte": "bigint",
+    "bytes": "bigint",
+    "first_line": "bigint",
+    "line_breaks": "bigint",
+    "rows": "bigint",
+    "quarantined": "bigint",
+    "sha256": "text",
+    "modified_ns": "bigint",
+    "extracted_at": "timestamp",
+    "is_open": "bool",
+    "is_current": "bool",
+}
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,16 @@
 # ruff: noqa: S608 - SQL is put together here, every name and value through orchestration.extract.sql
-"""The way into the warehouse: dlt's pipeline of a source, made safe to be killed at any moment."""
+"""The way into the DuckDB file: dlt's pipeline of a source, made safe to be killed at any moment."""
 
-import fcntl
+from __future__ import annotations
+
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import dlt
 import duckdb
@@ -17,16 +19,17 @@ from dlt.common.destination.client import LoadJob
 from dlt.common.destination.typing import PreparedTableSchema
 from dlt.destinations.impl.duckdb.duck import DuckDbClient, DuckDbCopyJob
 from dlt.destinations.impl.duckdb.factory import duckdb as duckdb_destination
-from dlt.extract import DltSource
+from dlt.extract import DltResource, DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from kinship.settings import settings
 from orchestration.extract import sql
 from orchestration.extract.ledger import Entry
+from orchestration.extract.tables import LEDGER, QUARANTINE, ColumnType, Landed, Source
+from orchestration.extract.target import ExtractError
 
-
-class ExtractError(Exception):
-    """An extraction that cannot go on; the message says why and what to do."""
+if TYPE_CHECKING:
+    from orchestration.extract.run import Run
 
 
 class _ReplaceFiles(DuckDbCopyJob):
@@ -91,9 +94,19 @@ def pipeline(source: str) -> dlt.Pipeline:
     )
 
 
-def finish(source: str) -> None:
+def known(source: Source) -> tuple[dict[str, set[str]], list[Entry]]:
+    """The raw tables of a source that exist, with their columns; and its ledger: the parts of completed loads."""
+    if not settings().warehouse.exists():
+        return {}, []
+    with connect(read_only=True) as connection:
+        tables = table_columns(connection, source.name)
+        has_ledger = "extracted_files" in tables and "_dlt_loads" in tables
+        return tables, entries(connection, source.name) if has_ledger else []
+
+
+def finish(source: Source) -> None:
     """Load what a killed run had packed up but not loaded."""
-    unfinished = pipeline(source)
+    unfinished = pipeline(source.name)
     folder = Path(unfinished.working_dir)
     for load_id in unfinished.list_normalized_load_packages():
         # killed after dlt had normalised the package and before it had removed the extracted one: without this, dlt
@@ -109,14 +122,57 @@ def finish(source: str) -> None:
             shutil.rmtree(folder)
 
 
-def load(source: str, data: DltSource) -> list[str]:
-    """Load into the warehouse; returns dlt's load ids. Raises `ExtractError` if another process holds it."""
+def load(run: Run) -> list[str]:
+    """Load what the run lands; returns dlt's load ids. Raises `ExtractError` if another process holds the file."""
+    if settings().warehouse.exists():
+        with connect(read_only=False) as connection:
+            sweep(connection, run.source.name, run.known[0])
     try:
-        return list(pipeline(source).run(data).loads_ids)
+        return list(pipeline(run.source.name).run(dlt_source(run)).loads_ids)
     except PipelineStepFailed as error:
         if is_lock(error):
             raise held(settings().warehouse, error) from error
         raise
+
+
+def dlt_source(run: Run) -> DltSource:
+    """What the run lands, for dlt: one resource per table, then what could not be taken, then the ledger of files."""
+
+    @dlt.source(name=run.source.name)
+    def resources() -> Iterator[DltResource]:
+        for table in run.source.tables.values():
+            # all of a table is landed before anything is handed on: see _ledger_resource
+            yield _resource(table.name, dict.fromkeys(table.columns, "text"), partial(run.records, table))
+        yield _resource("quarantine", QUARANTINE, run.quarantine)
+        yield _ledger_resource(run)
+
+    return resources()
+
+
+def _resource(name: str, types: Mapping[str, ColumnType], land: Callable[[], list[Landed]]) -> DltResource:
+    def files() -> Iterator[Any]:
+        for file in land():
+            every = {column: types.get(column, "text") for column in file.columns}
+            hints = dlt.mark.make_hints(columns=_columns(every))
+            yield dlt.mark.with_file_import(file.path, "parquet", file.rows, hints)
+
+    return dlt.resource(files, name=name, columns=_columns(types), write_disposition="append")()
+
+
+def _ledger_resource(run: Run) -> DltResource:
+    """Stands last: it lists the parts that the tables before it have read. A part that is not listed is read again."""
+
+    def extracted_files() -> Iterator[Any]:
+        if run.ledger:
+            yield [entry.row() for entry in run.ledger]
+        elif not run.is_complete("extracted_files", tuple(LEDGER)):
+            yield dlt.mark.materialize_table_schema()
+
+    return dlt.resource(extracted_files, name="extracted_files", columns=_columns(LEDGER), write_disposition="append")()
+
+
+def _columns(types: Mapping[str, ColumnType]) -> Any:
+    return [{"name": name, "data_type": type_, "nullable": True} for name, type_ in types.items()]
 
 
 def is_lock(error: Exception) -> bool:
@@ -149,38 +205,6 @@ def held(path: Path, error: Exception) -> ExtractError:
         f"the warehouse {path} is held by process {holder[1]}: DuckDB lets one process write at a time. "
         f"Wait until it has finished, or close it (a notebook or a BI tool should open the published copy instead)"
     )
-
-
-class Turn:
-    """The right to load a source, and a note on disk that outlives a killed process: a load has begun, not ended."""
-
-    def __init__(self, lock: TextIO) -> None:
-        self._lock = lock
-
-    @property
-    def was_cut_short(self) -> bool:
-        self._lock.seek(0)
-        return bool(self._lock.read())
-
-    def begin(self) -> None:
-        self._lock.write("loading")
-        self._lock.flush()
-
-    def end(self) -> None:
-        self._lock.truncate(0)
-
-
-@contextmanager
-def alone(source: str) -> Iterator[Turn]:
-    """Let no second extraction of the same source run at the same time: both would load the same new files."""
-    folder = settings().dlt
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{source}.lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ExtractError(f"another extraction of {source} is running: wait until it has finished") from error
-        yield Turn(lock)
 
 
 def table_columns(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, set[str]]:
