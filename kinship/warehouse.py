@@ -8,6 +8,7 @@ import duckdb
 
 from kinship import lake
 from kinship.errors import KinshipError, WrongUse
+from kinship.limits import limit
 from kinship.settings import settings
 
 _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>\S+) \(PID (?P<pid>\d+)\)")
@@ -37,6 +38,7 @@ def connect(*, read_only: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
         ) from error
     try:
         connection.execute("set TimeZone = 'UTC'")
+        limit(connection)
         if settings().target == "spark":
             lake.load_extension(connection, "delta") if read_only else lake.show(connection)
         yield connection

@@ -16,6 +16,7 @@ from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from kinship.identity.admission import Aparts, Claims, Links, admit
 from kinship.identity.components import connected_components, spanning_forest
+from kinship.limits import limit
 
 ANY_SIZE = 2**31 - 1
 
@@ -52,6 +53,7 @@ class Plugin(BasePlugin):
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Called once for every database that dbt opens."""
+        limit(conn)
         register(conn)
 
 

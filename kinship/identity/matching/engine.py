@@ -12,13 +12,16 @@ import duckdb
 from splink import Linker
 from splink.backends.duckdb import DuckDBAPI
 
+from kinship.limits import matching_memory, spill_folder
+
 
 @contextmanager
-def connection(threads: int, memory: str = "6GB") -> Iterator[duckdb.DuckDBPyConnection]:
+def connection(threads: int, memory: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """An in-memory database that spills to a folder which is gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="kinship-matching-") as folder:
+    with tempfile.TemporaryDirectory(prefix="kinship-matching-", dir=spill_folder()) as folder:
         opened = duckdb.connect(
-            ":memory:", config={"threads": threads, "memory_limit": memory, "temp_directory": folder}
+            ":memory:",
+            config={"threads": threads, "memory_limit": memory or matching_memory(), "temp_directory": folder},
         )
         try:
             opened.execute("set enable_progress_bar = false")

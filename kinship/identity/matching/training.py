@@ -46,7 +46,7 @@ _FREQUENCY = {"attribute": pa.string(), "value": pa.string(), "frequency": pa.fl
 SURE = math.log2(0.9999 / 0.0001)
 
 
-def train(records: pa.Table, *, seed: int = 1, threads: int = 2, memory: str = "6GB") -> Model:
+def train(records: pa.Table, *, seed: int = 1, threads: int = 2, memory: str | None = None) -> Model:
     """A model for records like these: node_id (bigint) and attributes in normal form, as text.
 
     The same records in any order and the same seed give the same model.
