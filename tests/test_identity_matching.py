@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from kinship.errors import WrongUse
-from kinship.identity.matching import BROAD, DEFAULT, STRICT, WEIGHTS, Model, coverage, level_of, score, train
+from kinship.identity.matching import BROAD, DEFAULT, STRICT, WEIGHTS, Model, coverage, level_of, score, scoring, train
 
 GIVEN = [
     "anna",
@@ -153,6 +153,13 @@ def test_a_score_does_not_depend_on_who_else_is_there(trained):
     (left, right), weight = max(whole.items(), key=lambda pair: pair[1])
     two = records.filter(pa.compute.is_in(records["node_id"], pa.array([left, right], pa.int64())))
     assert as_dict(score(model, two)) == {(left, right): pytest.approx(weight, abs=1e-9)}
+
+
+def test_scoring_in_parts_changes_nothing(trained, monkeypatch):
+    records, _, model = trained
+    whole = score(model, records)
+    monkeypatch.setattr(scoring, "PAIRS_AT_ONCE", 2000)
+    assert score(model, records).equals(whole)
 
 
 def test_a_model_is_the_same_after_a_round_trip(trained, tmp_path):
