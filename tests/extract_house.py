@@ -92,6 +92,7 @@ def raw_tables() -> Iterator[duckdb.DuckDBPyConnection]:
             table, schema = log.parent.name, log.parent.parent.name
             connection.register("delta", DeltaTable(str(log.parent)).to_pyarrow_table())
             connection.execute(f"create schema if not exists {schema}; create table {schema}.{table} as from delta")
+            connection.unregister("delta")
         yield connection
 
 

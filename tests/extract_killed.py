@@ -1,10 +1,11 @@
 """Kill an extraction at chosen moments: a driver process that imports once and forks a child for each attempt.
 
-    python extract_killed.py 17 0.25    kill one at its 17th file operation, another after 0.25 s
-    python extract_killed.py 0          kill none, and tell how many file operations it makes
+    python extract_killed.py 17 0.25    kill one at its 17th operation, another after 0.25 s
+    python extract_killed.py 0          kill none, and tell how many operations it makes in how many seconds
 
-Each attempt starts from a copy of the folder KILL_BASE (a warehouse with a first load), is
-killed, and is then completed by a second child; the driver prints a JSON line with what the warehouse holds then.
+An operation is one on a file, or the beginning or end of a commit to the lake (whose files Python does not see). Each
+attempt starts from a copy of the folder KILL_BASE (a warehouse or lake with a first load), is killed, and is then
+completed by a second child; the driver prints a JSON line with what the raw tables hold then.
 """
 
 import json
@@ -18,13 +19,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import duckdb
+from extract_house import query
 
 from kinship.settings import settings
 from orchestration.extract import extract
 
 SOURCE = "zendesk"
-CHANGES = {"open", "os.rename", "os.remove", "os.link", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree"}
+COMMIT = "kinship.commit"
+CHANGES = {"open", "os.rename", "os.remove", "os.link", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree", COMMIT}
 
 
 def in_child(work: Callable[[], None]) -> int:
@@ -38,6 +40,26 @@ def in_child(work: Callable[[], None]) -> int:
         print(repr(error), file=sys.stderr)
         os._exit(1)
     os._exit(0)
+
+
+def audited(function: Callable[..., object]) -> Callable[..., object]:
+    def call(*arguments: object, **named: object) -> object:
+        sys.audit(COMMIT)
+        result = function(*arguments, **named)
+        sys.audit(COMMIT)
+        return result
+
+    return call
+
+
+def audit_commits() -> None:
+    """Let the hook see where commits to the lake begin and end."""
+    from deltalake.table import DeltaTable, TableMerger
+
+    from orchestration.extract import lake
+
+    for place, name in ((lake, "write_deltalake"), (DeltaTable, "delete"), (TableMerger, "execute")):
+        setattr(place, name, audited(getattr(place, name)))
 
 
 def killed_at(moment: float) -> Callable[[], None]:
@@ -59,23 +81,23 @@ def killed_at(moment: float) -> Callable[[], None]:
             threading.Thread(
                 target=lambda: (time.sleep(moment), os.kill(os.getpid(), signal.SIGKILL)), daemon=True
             ).start()
+        started = time.monotonic()
         extract(SOURCE)
         if moment == 0:
-            print(json.dumps({"operations": counted}), flush=True)
+            print(json.dumps({"operations": counted, "seconds": time.monotonic() - started}), flush=True)
 
     return work
 
 
 def report() -> None:
-    with duckdb.connect(str(settings().warehouse), read_only=True) as connection:
-        rows = connection.execute(
-            "select id, _file_id in (select file_id from raw_zendesk.extracted_files where is_current), count(*) "
-            "from raw_zendesk.users group by all order by all"
-        ).fetchall()
-        faults = connection.execute("select file, line from raw_zendesk.quarantine order by all").fetchall()
-        ledger = connection.execute(
-            "select file, version, part, rows, quarantined, is_current from raw_zendesk.extracted_files order by all"
-        ).fetchall()
+    rows = query(
+        "select id, _file_id in (select file_id from raw_zendesk.extracted_files where is_current), count(*) "
+        "from raw_zendesk.users group by all order by all"
+    )
+    faults = query("select file, line from raw_zendesk.quarantine order by all")
+    ledger = query(
+        "select file, version, part, rows, quarantined, is_current from raw_zendesk.extracted_files order by all"
+    )
     print(json.dumps({"rows": rows, "faults": faults, "ledger": ledger}), flush=True)
 
 
@@ -92,9 +114,13 @@ def attempt(base: Path, moment: float) -> None:
 
 
 def main() -> None:
+    target = settings().target
     with tempfile.TemporaryDirectory() as folder:  # all that is imported late is imported here, not in each child
-        os.environ["KINSHIP_DATA"] = folder
+        os.environ |= {"KINSHIP_DATA": folder, "KINSHIP_TARGET": "duckdb"}  # delta-rs, once used, does not stand a fork
         extract(SOURCE)
+    os.environ["KINSHIP_TARGET"] = target
+    if target == "spark":
+        audit_commits()
     base = Path(os.environ["KILL_BASE"])
     for moment in sys.argv[1:]:
         attempt(base, float(moment))

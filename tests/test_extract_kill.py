@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from extract_house import House, house, user, users
+from extract_house import TARGETS, House, house_of_target, user, users
 
-from kinship.settings import ROOT
+from kinship.settings import ROOT, settings
 from orchestration.extract import extract
 
-new_house = pytest.fixture(house, name="house")
+new_house = pytest.fixture(house_of_target, name="house", params=TARGETS)
 
 
 def run(base: Path, moments: list[float]) -> list[dict[str, Any]]:
@@ -46,7 +46,10 @@ def prepare(house: House, tmp_path: Path) -> Path:
     house.write("zendesk/users/replaced.jsonl", users(["new", "r1"]) + "broken\n")
     house.write("zendesk/users/fresh.jsonl.gz", users(f"f{number}" for number in range(2000)))
     base.mkdir()
-    shutil.copy2(tmp_path / "warehouse.duckdb", base)
+    if settings().target == "spark":
+        shutil.copytree(tmp_path / "lake", base / "lake")
+    else:
+        shutil.copy2(tmp_path / "warehouse.duckdb", base)
     shutil.copytree(tmp_path / "dlt", base / "dlt")
     return base
 
@@ -73,8 +76,8 @@ def check(reports: list[dict[str, Any]]) -> None:
 
 
 @pytest.fixture
-def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    return prepare(house(tmp_path, monkeypatch), tmp_path)
+def base(house: House, tmp_path: Path) -> Path:
+    return prepare(house, tmp_path)
 
 
 def test_killed_at_file_operations_spread_over_the_run(base: Path) -> None:
@@ -90,6 +93,7 @@ def test_killed_at_file_operations_spread_over_the_run(base: Path) -> None:
 def test_killed_at_a_hundred_moments(base: Path) -> None:
     [counted, _] = run(base, [0])
     chance = random.Random(os.environ.get("KINSHIP_TEST_SEED", "1"))
-    at_operations = chance.sample(range(1, counted["operations"]), 70)
-    after_seconds = [0.01 + chance.random() * 0.8 for _ in range(30)]
+    operations = range(1, counted["operations"])
+    at_operations = chance.sample(operations, min(70, len(operations)))
+    after_seconds = [0.001 + chance.random() * counted["seconds"] for _ in range(100 - len(at_operations))]
     check(run(base, [*at_operations, *after_seconds]))

@@ -17,12 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import DeltaTable, write_deltalake
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from kinship.settings import settings
 from orchestration.extract import sql
 from orchestration.extract.ledger import Entry
 from orchestration.extract.tables import LEDGER, ColumnType, Landed, Source
+from orchestration.extract.target import ExtractError
 
 if TYPE_CHECKING:
     from orchestration.extract.run import Run
@@ -96,12 +97,17 @@ def _loads(table: DeltaTable, key: str) -> set[str]:
 
 
 def _tables(source: Source) -> Iterator[tuple[str, DeltaTable]]:
-    """The raw tables of a source that exist."""
+    """The raw tables of a source that exist. Raises `ExtractError` if the lake cannot be reached."""
     for name in (*source.tables, "quarantine", "extracted_files"):
         try:
             yield name, DeltaTable(_uri(source, name), storage_options=storage_options())
         except TableNotFoundError:
             continue
+        except (OSError, DeltaError) as error:  # its text may hold what the store answered, a key's id among it
+            raise ExtractError(
+                f"the lake {settings().lake} cannot be read ({type(error).__name__}): check KINSHIP_LAKE, "
+                "and for an S3 bucket AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL"
+            ) from error
 
 
 def _entries(ledger: DeltaTable | None) -> list[Entry]:
@@ -146,7 +152,7 @@ def _key(table: str) -> str:
 
 
 def _uri(source: Source, table: str) -> str:
-    return f"{settings().lake}/raw_{source.name}/{table}"
+    return f"{settings().lake.rstrip('/')}/raw_{source.name}/{table}"
 
 
 def storage_options() -> dict[str, str]:
