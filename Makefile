@@ -6,7 +6,7 @@ BIN := .venv/bin
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes
 
-.PHONY: run test test-slow bench-identity dev lint types locks clean
+.PHONY: run test test-slow test-spark bench-identity dev spark lint types locks clean
 
 run: .venv/run.stamp
 	$(BIN)/kinship run
@@ -19,6 +19,13 @@ test: .venv/dev.stamp
 
 test-slow: .venv/dev.stamp
 	$(BIN)/pytest -m slow
+
+# The Spark extra (Java 17 or later must be there), then the demo on both engines, every table compared.
+spark: .venv/spark.stamp
+	$(BIN)/python benchmarks/engines.py
+
+test-spark: .venv/spark.stamp
+	$(BIN)/pytest -m spark
 
 bench-identity: .venv/dev.stamp
 	$(BIN)/python benchmarks/identity.py
@@ -35,6 +42,7 @@ types: .venv/dev.stamp
 locks:
 	$(UV) pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-header --no-emit-index-url --extra build --extra dev pyproject.toml -o requirements-dev.lock
 	$(UV) pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-header --no-emit-index-url --extra build pyproject.toml -c requirements-dev.lock -o requirements.lock
+	$(UV) pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-header --no-emit-index-url --extra build --extra dev --extra spark pyproject.toml -c requirements-dev.lock -o requirements-spark.lock
 
 clean:
 	rm -rf .venv .uv target logs
@@ -53,6 +61,12 @@ clean:
 		$(INSTALL) -r requirements.lock; \
 		$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .; \
 	}
+	@touch $@
+
+.venv/spark.stamp: .venv/dev.stamp requirements-spark.lock kinship/spark/jars.txt
+	@echo "Installing Spark and Delta Lake (about a minute)"
+	@$(INSTALL) -r requirements-spark.lock
+	@$(BIN)/python -m kinship.spark.jars
 	@touch $@
 
 .venv/dev.stamp: .venv/bin/python requirements-dev.lock pyproject.toml

@@ -8,7 +8,7 @@
 {%- endmacro %}
 
 {% macro spark__utc_timestamp(value) -%}
-    cast(try_cast({{ value }} as timestamp) as timestamp_ntz)
+    cast(try_cast({{ value }} as timestamp_ltz) as timestamp_ntz)
 {%- endmacro %}
 
 {#- Seconds since 1970 (text or number) as a UTC timestamp without zone; NULL when not a number or out of range. -#}

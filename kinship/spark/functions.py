@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 def register(session: "SparkSession") -> None:
     """Make the functions known to the session. Doing it again does no harm."""
-    from pyspark.sql.pandas.functions import ArrowUDFType, arrow_udf
+    from pyspark.sql.functions import arrow_udf
 
     for function in FUNCTIONS:
-        called = arrow_udf(_over_arrays(function), spark_type(function.returns), ArrowUDFType.SCALAR)
+        called = arrow_udf(_over_arrays(function), spark_type(function.returns))
         session.udf.register(function.name, called)
 
 

@@ -1,6 +1,7 @@
 """The Spark session that dbt and its Python models share, with Delta Lake and the graph functions in it."""
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,7 @@ def options() -> dict[str, str]:
 def open_session() -> "SparkSession":
     """The session of this process, made if there is none. `SPARK_REMOTE` or the defaults' `spark.master` say where."""
     os.environ.setdefault("SPARK_CONF_DIR", str(CONF))
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # workers need pyarrow, too
     (settings().state / "spark").mkdir(parents=True, exist_ok=True)
     from pyspark.sql import SparkSession
 
