@@ -245,6 +245,27 @@ def test_a_file_with_nothing_but_faults(house: House) -> None:
     assert extract("ads").files == 0
 
 
+def test_copies_of_faulty_files_are_gone_before_there_are_many(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = [f"id {number}" for number in range(6)]
+    for id_ in ids:
+        house.write(f"zendesk/users/{id_}.jsonl", users([id_]) + "no JSON\n")
+    most: list[int] = []
+    landed = Landing._land
+
+    def counting(landing: Landing, reader: Reader, inputs: Sequence[Input]) -> Outcome:
+        most.append(len(inputs))
+        outcome = landed(landing, reader, inputs)
+        assert not list(landing.folder.glob("*clean*"))
+        return outcome
+
+    monkeypatch.setattr(Landing, "_land", counting)
+    monkeypatch.setattr("orchestration.extract.landing._BYTES_AT_ONCE", 2 * len(users(["id 0"]) + "no JSON\n"))
+    assert extract("zendesk").rows["users"] == 6
+    assert most == [2, 2, 2]
+    assert current("zendesk", "users", "id") == [(id_,) for id_ in ids]
+    assert [line for _, line, _ in quarantined("zendesk")] == [2] * 6
+
+
 def test_the_error_of_a_broken_file_tells_nothing_of_its_content(house: House, tmp_path: Path) -> None:
     house.write("ads/secret.csv", 'date,campaign\n2026-01-01,"secret@example.com\n')
     result = extract("ads")
