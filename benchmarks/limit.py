@@ -115,8 +115,9 @@ def rows_of(data: Path) -> dict[str, int]:
         ).fetchall()
     rows: dict[str, int] = {}
     for schema, table, count in named:
-        rows[table] = count
-        if schema.startswith("raw_") and not table.startswith("_") and table not in ("extracted_files", "quarantine"):
+        if not schema.startswith("raw_"):
+            rows[table] = count
+        elif not table.startswith("_") and table not in ("extracted_files", "quarantine"):
             source = f"extract {schema.removeprefix('raw_')}"
             rows[source] = rows.get(source, 0) + count
     return rows
