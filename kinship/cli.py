@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kinship import spark
 from kinship.errors import KinshipError, StoppedByGuard, WrongUse
 from kinship.identity.commands import add_to as add_identity_commands
 from kinship.settings import ROOT, settings
@@ -27,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+TARGETS = ("duckdb", "spark")
 DEMO_PEOPLE, DEMO_DAYS, DEMO_SEED = 2_000, 180, 1
 
 
@@ -219,8 +221,9 @@ def status() -> None:
     from kinship.tables import console_for, print_sync_status
     from reverse_etl.status import sync_status
 
+    syncs = _syncs(None)
     print_facts(console_for(), settings())
-    print_sync_status([sync_status(one, settings()) for one in _syncs(None)])
+    print_sync_status([sync_status(one, settings()) for one in syncs])
 
 
 @app.command()
@@ -241,6 +244,11 @@ add_identity_commands(app)
 
 def _prepare_environment() -> None:
     """Give this process and its children one absolute view of where things lie."""
+    target = settings().target
+    if target not in TARGETS:
+        raise WrongUse(f"KINSHIP_TARGET is {target!r}; the targets are {' and '.join(TARGETS)}")
+    if target == "spark":
+        spark.require()
     os.environ.update(settings().environment())
     os.environ.setdefault("DO_NOT_TRACK", "1")
 

@@ -20,6 +20,8 @@ ELSEWHERE = {
     "make dev",
     "make test-slow",
     "make locks",
+    "make spark",
+    "make test-spark",
     "kinship dev",
     "kinship run",
     "kinship run --rebuild",  # tests/test_recipes.py

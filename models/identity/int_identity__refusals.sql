@@ -77,7 +77,7 @@ places as (
 -- would have cut on the demo company 99 % were right, of the 10,296 weaker ones 14 %
 links_by_bucket as (
     select
-        mod(links.component_id, 16) as bucket,
+        mod(links.component_id, {{ var('identity_graph_buckets') }}) as bucket,
         {{ collect_structs({
             'edge_id': 'links.evidence_id',
             'left_id': 'left_places.place',
@@ -88,12 +88,12 @@ links_by_bucket as (
     from links
     inner join places as left_places on links.left_id = left_places.node_id
     inner join places as right_places on links.right_id = right_places.node_id
-    group by mod(links.component_id, 16)
+    group by mod(links.component_id, {{ var('identity_graph_buckets') }})
 ),
 
 claims_by_bucket as (
     select
-        mod(claims.component_id, 16) as bucket,
+        mod(claims.component_id, {{ var('identity_graph_buckets') }}) as bucket,
         {{ collect_structs({
             'node_id': 'places.place',
             'claim_type': 'claims.rule',
@@ -102,19 +102,19 @@ claims_by_bucket as (
         }, 'claims.evidence_id') }} as claims
     from claims
     inner join places on claims.left_id = places.node_id
-    group by mod(claims.component_id, 16)
+    group by mod(claims.component_id, {{ var('identity_graph_buckets') }})
 ),
 
 aparts_by_bucket as (
     select
-        mod(aparts.component_id, 16) as bucket,
+        mod(aparts.component_id, {{ var('identity_graph_buckets') }}) as bucket,
         {{ collect_structs({
             'left_id': 'left_places.place', 'right_id': 'right_places.place',
         }, 'aparts.evidence_id') }} as aparts
     from aparts
     inner join places as left_places on aparts.left_id = left_places.node_id
     inner join places as right_places on aparts.right_id = right_places.node_id
-    group by mod(aparts.component_id, 16)
+    group by mod(aparts.component_id, {{ var('identity_graph_buckets') }})
 ),
 
 judged as (
