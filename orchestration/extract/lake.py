@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from deltalake import DeltaTable, write_deltalake
+from deltalake import DeltaTable, WriterProperties, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from kinship.settings import settings
@@ -35,6 +35,11 @@ _TYPES: Mapping[ColumnType, pa.DataType] = {
     "timestamp": pa.timestamp("us", tz="UTC"),
 }
 _LEDGER = pa.schema([*((name, _TYPES[type_]) for name, type_ in LEDGER.items()), ("_dlt_load_id", pa.string())])
+
+# 1,000,000 Segment events take 70 MB, 2.8 CPU seconds and 0.5 GB of memory; by default (snappy, groups of 1,000,000
+# rows, from batches of 65,536) 126 MB, 2.8 seconds and 1.1 GB
+_WRITER = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=122_880)
+_BATCH = 8192
 
 
 def known(source: Source) -> tuple[dict[str, set[str]], list[Entry]]:
@@ -120,7 +125,7 @@ def _entries(ledger: DeltaTable | None) -> list[Entry]:
 def _append(source: Source, table: str, landed: Landed) -> None:
     """One landing file, one commit. Columns that the table lacks are added to it."""
     with pq.ParquetFile(landed.path) as file:
-        rows = pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches())
+        rows = pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches(_BATCH))
         _write(source, table, rows)
 
 
@@ -132,6 +137,7 @@ def _write(source: Source, table: str, rows: pa.RecordBatchReader) -> None:
         schema_mode="merge",
         # bounds of the one column that is looked up, wherever it stands: Delta takes them of the first 32 by default
         configuration={"delta.dataSkippingStatsColumns": _key(table)},
+        writer_properties=_WRITER,
         storage_options=storage_options(),
     )
 
