@@ -13,7 +13,7 @@ from kinship.errors import WrongUse
 
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spark, "find_spec", lambda name: None if name == "pyspark" else object())
-    with pytest.raises(WrongUse, match="pyspark not installed.*make spark"):
+    with pytest.raises(WrongUse, match=r"pyspark not installed.*make spark"):
         spark.require()
 
 
