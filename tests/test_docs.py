@@ -21,6 +21,9 @@ ELSEWHERE = {
     "make test-slow",
     "make locks",
     "make spark",
+    # tests/test_benchmarks_limit.py runs their small form
+    "python benchmarks/limit.py 50000 1000000 --memory 12GB",
+    "python benchmarks/limit_steps.py components --rows 60000000",
     "make test-spark",
     "kinship dev",
     "kinship run",
