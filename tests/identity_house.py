@@ -89,6 +89,7 @@ VARS = {
     "identity_levels": {"strict": 14, "default": 4},
     "identity_name_noise": 0.9,
     "identity_names_per_person": 3,
+    "identity_graph_buckets": 16,
     "as_of": "",
 }
 Changes = Mapping[str, tuple[str, str]]
