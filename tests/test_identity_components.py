@@ -271,7 +271,13 @@ select left_id, right_id, is_current, changed_in from evidence
 def project(tmp_path: Path) -> Path:
     """A dbt project with this one's profile and macros, and a model `components`, where a table stands so far."""
     (tmp_path / "macros").mkdir()
-    for name in ("components.sql", "graph_functions.sql", "json.sql", "lists.sql", "materializations/connected_components.sql"):
+    for name in (
+        "components.sql",
+        "graph_functions.sql",
+        "json.sql",
+        "lists.sql",
+        "materializations/connected_components.sql",
+    ):
         shutil.copy(ROOT / "dbt_project" / "macros" / name, tmp_path / "macros")
     shutil.copy(ROOT / "profiles.yml", tmp_path)
     (tmp_path / "dbt_project.yml").write_text(PROJECT)
