@@ -17,8 +17,8 @@ class Settings:
 
     warehouse: Path
     sources: Path
-    lake: str
     target: str
+    lake: str = ""
 
     @property
     def state(self) -> Path:
