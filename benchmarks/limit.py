@@ -12,87 +12,28 @@ import argparse
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
-from pipeline import KINSHIP, STEP, resident, size_of
+from sampling import Watched, size_of, watch
 from scale_data import DAYS, write_company
 
 LONG = 5.0
 """Seconds from which a table has a line of its own."""
 
 
-@dataclass
-class Samples:
-    """Moments (seconds since 1970) with the bytes resident and the bytes in temporary files then."""
-
-    at: list[tuple[float, int, int]] = field(default_factory=list)
-
-    def between(self, begun: float, ended: float) -> tuple[int, int]:
-        """The largest of each between two moments."""
-        inside = [(resident, spilled) for at, resident, spilled in self.at if begun <= at <= ended]
-        return max((each[0] for each in inside), default=0), max((each[1] for each in inside), default=0)
-
-
-def allocated(folder: Path) -> int:
-    """Bytes on disk below a folder whose files come and go."""
-    total = 0
-    for path in folder.rglob("*") if folder.exists() else ():
-        try:
-            total += path.stat().st_blocks * 512
-        except OSError:
-            continue
-    return total
-
-
-@contextmanager
-def sampled(process: int, *folders: Path) -> Iterator[Samples]:
-    """Sample the tree of a process and what lies in folders of temporary files, twice a second."""
-    samples, done = Samples(), threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.5):
-            samples.at.append((time.time(), resident(process), sum(map(allocated, folders))))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        yield samples
-    finally:
-        done.set()
-        watcher.join()
-
-
-def run(data: Path, spill: Path, memory: str) -> tuple[int, float, dict[str, tuple[float, float]], Samples]:
-    """`kinship run`: exit code, seconds, when each step began and ended, and the samples."""
+def run(data: Path, spill: Path, memory: str) -> Watched:
+    """`kinship run`, held to so much memory, with temporary files in `spill`."""
     environment = os.environ | {"KINSHIP_DATA": str(data), "KINSHIP_TEMP_DIR": str(spill)}
     if memory:
         environment["KINSHIP_MEMORY_LIMIT"] = memory
-    begun = last = time.time()
-    steps: dict[str, tuple[float, float]] = {}
-    process = subprocess.Popen([KINSHIP, "run"], env=environment, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
     # extraction loads through a connection of its own, which spills beside the warehouse
-    with sampled(process.pid, spill, data / "warehouse.duckdb.tmp") as samples:
-        for line in process.stdout:
-            if step := STEP.search(line.rstrip()):
-                now = time.time()
-                steps[step["name"]] = (last, now)
-                last = now
-                print(f"  {now - begun:8.0f} s  {step['name']}", file=sys.stderr, flush=True)
-            else:
-                print(f"  {line.rstrip()}", file=sys.stderr, flush=True)
-        code = process.wait()
-    return code, time.time() - begun, steps, samples
+    return watch(["run"], environment, [spill, data / "warehouse.duckdb.tmp"], echo=True)
 
 
 def tables(data: Path) -> Iterator[tuple[str, float, float]]:
@@ -128,24 +69,23 @@ def line(name: str, rows: int | None, seconds: float, memory: int, spilled: int)
     print(f"{name:44}{many}{seconds:10,.1f}{memory / 1e6:10,.0f}{spilled / 1e6:10,.0f}", flush=True)
 
 
-def report(people: int, data: Path, outcome: tuple[int, float, dict[str, tuple[float, float]], Samples]) -> None:
-    code, seconds, steps, samples = outcome
+def report(people: int, data: Path, outcome: Watched) -> None:
     rows = rows_of(data)
-    print(f"\n{people:,} people, {size_of(data / 'sources') / 1e6:,.0f} MB of source files, ended with {code}")
+    print(f"\n{people:,} people, {size_of(data / 'sources') / 1e6:,.0f} MB of source files, ended with {outcome.code}")
     print(
         f"{rows.get('identity_graph', 0):,} records, {rows.get('customers', 0):,} customers,"
         f" {rows.get('customer_events', 0):,} events, {rows.get('customer_orders', 0):,} orders;"
         f" warehouse {(data / 'warehouse.duckdb').stat().st_size / 1e6:,.0f} MB"
     )
     print(f"{'':44}{'rows':>14}{'rows/s':>12}{'seconds':>10}{'peak MB':>10}{'spill MB':>10}")
-    for name, (begun, ended) in steps.items():
-        line(name, rows.get(name), ended - begun, *samples.between(begun, ended))
-    line("all", None, seconds, *samples.between(0, time.time()))
+    for name, (begun, ended) in outcome.steps.items():
+        line(name, rows.get(name), ended - begun, *outcome.samples.between(begun, ended))
+    line("all", None, outcome.seconds, *outcome.samples.between(outcome.begun, outcome.ended))
     print()
     built = sorted(tables(data), key=lambda table: table[1] - table[2])
     for name, begun, ended in built:
         if ended - begun >= LONG:
-            line(name, rows.get(name), ended - begun, *samples.between(begun, ended))
+            line(name, rows.get(name), ended - begun, *outcome.samples.between(begun, ended))
 
 
 def main() -> None:
@@ -171,8 +111,8 @@ def main() -> None:
             if not asked.keep:
                 shutil.rmtree(data / "dbt", ignore_errors=True)
                 (data / "warehouse.duckdb").unlink(missing_ok=True)
-            if outcome[0]:
-                sys.exit(outcome[0])
+            if outcome.code:
+                sys.exit(outcome.code)
 
 
 if __name__ == "__main__":

@@ -21,35 +21,15 @@ from math import gcd
 from pathlib import Path
 
 import duckdb
-from limit import sampled
-from pipeline import KINSHIP, size_of
+from sampling import KINSHIP, sampled, size_of
 
-from kinship.identity.functions import register
 from kinship.limits import limit
+from kinship.settings import ROOT
 
-COMPONENTS = """
-    create or replace table components as
-    with lists as (select list(left_id) as lefts, list(right_id) as rights from edges),
-    solved as (select unnest(connected_components(lefts, rights)) as node from lists)
-    select node.node_id, node.component_id from solved
-"""
-# as models/customers/customer_events.sql compiles
-EVENTS = """
-    create or replace table customer_events as
-    select
-        events.source || ':' || events.event_id as event_id,
-        coalesce(device_owners.customer_id, identity_graph.customer_id) as customer_id,
-        events.* exclude (event_id)
-    from events
-    inner join identity_graph
-        on events.source = identity_graph.source and events.record_id = identity_graph.record_id
-    left join device_owners
-        on
-            events.source = device_owners.source
-            and events.record_id = device_owners.record_id
-            and events.occurred_at >= device_owners.valid_from
-            and events.occurred_at < device_owners.valid_to
-"""
+sys.path.append(str(ROOT / "tests"))  # they run models and materialisations without dbt
+from component_tables import ComponentTables
+from macros import render_text
+
 LINE = """
     select
         'ajs-' || md5(range::varchar) as "messageId", 'track' as "type", 'Product Viewed' as "event",
@@ -74,7 +54,9 @@ def make(connection: duckdb.DuckDBPyConnection, step: str, rows: int) -> None:
             create table edges as
             select
                 (range * {factor} % {rows})::bigint as left_id,
-                ((range - range % 6 + (range + 1) % 6) * {factor} % {rows})::bigint as right_id
+                ((range - range % 6 + (range + 1) % 6) * {factor} % {rows})::bigint as right_id,
+                true as is_current,
+                1 as changed_in
             from range({rows})
             """
         )
@@ -87,7 +69,7 @@ def make(connection: duckdb.DuckDBPyConnection, step: str, rows: int) -> None:
             ['segment', 'klaviyo', 'shopify', 'erp'][1 + range % 4] as source,
             'anonymous:' || md5(range::varchar)::uuid as record_id, md5((range // 2)::varchar) as customer_id
         from range({records});
-        create table device_owners as
+        create table identity_device_owners as
         select
             source, record_id, md5(customer_id) as customer_id, timestamp '2026-03-01' as valid_from,
             timestamp '2026-03-02' as valid_to
@@ -112,9 +94,15 @@ def child(step: str) -> None:
     """The step itself, in a process of its own."""
     with duckdb.connect(os.environ["KINSHIP_WAREHOUSE"], config={"threads": 2}) as connection:
         limit(connection)
-        register(connection)
         connection.execute("set preserve_insertion_order = false")
-        connection.execute(COMPONENTS if step == "components" else EVENTS)
+        if step == "components":
+            ComponentTables(connection, "edges").update()
+            return
+        model = (ROOT / "models" / "customers" / "customer_events.sql").read_text()
+        tables = {"stg_all__events": "events"}
+        variables = {"sources": {"all": ["events"]}}
+        query = render_text(model, ref=lambda name: tables.get(name, name), var=variables.get)
+        connection.execute(f"create or replace table customer_events as {query}")
 
 
 def main() -> None:
@@ -151,7 +139,7 @@ def main() -> None:
             command = [sys.executable, __file__, "--child", asked.step]
         begun = time.time()
         process = subprocess.Popen(command)
-        with sampled(process.pid, folder / "spill", folder / "landing") as samples:
+        with sampled(process.pid, [folder / "spill", folder / "landing"]) as samples:
             code = process.wait()
         ended = time.time()
         memory, spilled = samples.between(begun, ended)

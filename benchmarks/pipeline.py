@@ -8,18 +8,12 @@ faster than its data stands out. Memory is the resident set of the whole process
 
 import argparse
 import os
-import re
 import shutil
-import subprocess
-import sys
 import tempfile
-import threading
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-KINSHIP = Path(sys.executable).with_name("kinship")
-STEP = re.compile(r"✓ (?P<name>.+?)\s+[\d.,]+ s$")
+from sampling import size_of, watch
 
 
 @dataclass
@@ -31,63 +25,17 @@ class Measured:
     steps: dict[str, tuple[float, int]] = field(default_factory=dict)
 
 
-def resident(root: int) -> int:
-    """Bytes resident in the process `root` and all its descendants, now."""
-    children: dict[int, list[int]] = {}
-    sizes: dict[int, int] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                status = (entry / "status").read_text()
-            except OSError:
-                continue
-            fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
-            children.setdefault(int(fields["PPid"]), []).append(int(entry.name))
-            sizes[int(entry.name)] = int(fields.get("VmRSS", "0 kB").split()[0]) * 1024
-    tree, total = [root], 0
-    while tree:
-        process = tree.pop()
-        total += sizes.get(process, 0)
-        tree += children.get(process, [])
-    return total
-
-
 def measure(data: Path, *arguments: str) -> Measured:
     """Run `kinship` with its data in `data` and watch it."""
-    measured, begun = Measured(), time.monotonic()
-    process = subprocess.Popen(
-        [KINSHIP, *arguments], env=os.environ | {"KINSHIP_DATA": str(data)}, stdout=subprocess.PIPE, text=True
-    )
-    peak_of_step = 0
-    done = threading.Event()
+    watched = watch(arguments, os.environ | {"KINSHIP_DATA": str(data)}, every=0.2)
+    if watched.code:
+        raise SystemExit(f"kinship {' '.join(arguments)} ended with {watched.code}")
 
-    def watch() -> None:
-        nonlocal peak_of_step
-        while not done.wait(0.2):
-            now = resident(process.pid)
-            peak_of_step = max(peak_of_step, now)
-            measured.peak = max(measured.peak, now)
+    def peak(begun: float, ended: float) -> int:
+        return watched.samples.between(begun, ended)[0]
 
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    last = begun
-    assert process.stdout is not None
-    for line in process.stdout:
-        if step := STEP.search(line.rstrip()):
-            now = time.monotonic()
-            measured.steps[step["name"]] = (now - last, peak_of_step)
-            last, peak_of_step = now, 0
-    code = process.wait()
-    done.set()
-    watcher.join()
-    measured.seconds = time.monotonic() - begun
-    if code:
-        raise SystemExit(f"kinship {' '.join(arguments)} ended with {code}")
-    return measured
-
-
-def size_of(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    steps = {name: (ended - begun, peak(begun, ended)) for name, (begun, ended) in watched.steps.items()}
+    return Measured(watched.seconds, peak(watched.begun, watched.ended), steps)
 
 
 def main() -> None:

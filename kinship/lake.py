@@ -13,9 +13,8 @@ def show(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """Make every table of the lake a view under its own name; returns the names as `<schema>.<table>`.
 
     A view is read anew with each query: columns and files that a query does not need are passed by. 185 tables take
-    0.4 s. Raises `WrongUse` when the Spark extra is not installed.
+    0.4 s. The connection must `reach` the lake.
     """
-    load_extension(connection, "delta")
     logs = connection.execute(
         "select distinct regexp_extract(file, '^(.*)/_delta_log/[^/]*$', 1) as location from glob(?) order by location",
         [f"{settings().lake}/*/*/_delta_log/*.json"],
@@ -30,10 +29,16 @@ def show(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return names
 
 
-def load_extension(connection: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Load a signed extension from its wheel: nothing is downloaded."""
-    spec = find_spec(f"duckdb_extension_{name}")
+def reach(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let a connection read Delta tables: on Spark the warehouse's views are over them; on DuckDB nothing is needed.
+
+    The signed extension comes from its wheel: nothing is downloaded. Raises `WrongUse` when the Spark extra is not
+    installed.
+    """
+    if settings().target != "spark":
+        return
+    spec = find_spec("duckdb_extension_delta")
     if spec is None or spec.origin is None:
-        raise WrongUse(f"DuckDB's extension {name} is not installed: `make spark` installs the Spark extra")
-    folder = Path(spec.origin).parent / "extensions" / f"v{duckdb.__version__}"
-    connection.execute(f"load '{folder / name}.duckdb_extension'")
+        raise WrongUse("DuckDB's extension delta is not installed: `make spark` installs the Spark extra")
+    extension = Path(spec.origin).parent / "extensions" / f"v{duckdb.__version__}" / "delta.duckdb_extension"
+    connection.execute(f"load '{extension}'")

@@ -39,8 +39,9 @@ def connect(*, read_only: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
     try:
         connection.execute("set TimeZone = 'UTC'")
         limit(connection)
-        if settings().target == "spark":
-            lake.load_extension(connection, "delta") if read_only else lake.show(connection)
+        lake.reach(connection)
+        if settings().target == "spark" and not read_only:
+            lake.show(connection)
         yield connection
     finally:
         connection.close()

@@ -8,8 +8,7 @@ from typing import Any
 
 import duckdb
 
-from kinship.lake import load_extension
-from kinship.settings import settings
+from kinship.lake import reach
 from reverse_etl.errors import ConfigurationError, LockedError
 
 
@@ -20,11 +19,10 @@ def attached(connection: duckdb.DuckDBPyConnection, path: Path, *, write: bool, 
         raise ConfigurationError(f"{path} is missing: `kinship run` builds the warehouse")
     # views name the catalog they were made in, and that is the file's stem
     catalog = path.stem
+    reach(connection)
     deadline = time.monotonic() + patience
     while True:
         try:
-            if settings().target == "spark":
-                load_extension(connection, "delta")
             connection.execute(f"attach {literal(str(path))} as {quoted(catalog)}" + ("" if write else " (read_only)"))
             break
         except (duckdb.IOException, duckdb.BinderException) as error:

@@ -39,6 +39,7 @@ def test_the_comparison_sees_rows_types_and_tolerates_the_last_bit(
 
     from kinship.spark.comparison import compare
 
+    monkeypatch.setenv("KINSHIP_TARGET", "spark")
     monkeypatch.setenv("KINSHIP_LAKE", str(tmp_path / "lake"))
     warehouse = tmp_path / "warehouse.duckdb"
     tables = {

@@ -148,10 +148,7 @@
     {%- set losers = "(select node_id, component_id from " ~ tables.merged ~ " where " ~ is_loser(tables, splits) ~ ")" -%}
     {%- do run_query("update " ~ tables.redirects ~ " as redirects set component_id = losers.component_id from "
         ~ losers ~ " as losers where redirects.component_id = losers.node_id") -%}
-    {%- do run_query("insert into " ~ tables.redirects ~ " (place, component_id) select node_id, component_id from " ~ losers ~ " as losers") -%}
-    {%- do run_query("insert into " ~ tables.labels ~ " (node_id, component_id) select node_id, component_id from "
-        ~ tables.merged ~ " where " ~ is_new(tables, splits)) -%}
-    {%- do compact_components(tables) -%}
+    {%- do extend_components(tables, splits, losers) -%}
 {%- endmacro %}
 
 {#- The same with `merge`, for engines without `update ... from` and without a transaction around it all: in an order that another run can repeat. -#}
@@ -169,14 +166,15 @@
     {%- set losers = "(select node_id, component_id from " ~ tables.merged ~ " where " ~ is_loser(tables, splits) ~ ")" -%}
     {%- do run_query("merge into " ~ tables.redirects ~ " as redirects using " ~ losers ~ " as losers on redirects.component_id = losers.node_id"
         ~ " when matched then update set component_id = losers.component_id") -%}
+    {%- do extend_components(tables, splits, losers) -%}
+{%- endmacro %}
+
+{#- What no engine writes differently: the losers' redirects and the labels of what is new. -#}
+{% macro extend_components(tables, splits, losers) -%}
     {%- do run_query("insert into " ~ tables.redirects ~ " (place, component_id) select node_id, component_id from " ~ losers ~ " as losers") -%}
     {%- do run_query("insert into " ~ tables.labels ~ " (node_id, component_id) select node_id, component_id from "
         ~ tables.merged ~ " where " ~ is_new(tables, splits)) -%}
-    {%- do compact_components(tables) -%}
-{%- endmacro %}
-
-{#- Who reads the components pays for the redirects, the more the more there are. -#}
-{% macro compact_components(tables) -%}
+    {#- who reads the components pays for the redirects, the more the more there are -#}
     {%- set sizes = run_query("select (select count(*) from " ~ tables.redirects ~ "), (select count(*) from " ~ tables.labels ~ ")").rows[0] -%}
     {%- if sizes[0] * 10 > sizes[1] -%}
         {%- do run_query("create or replace table " ~ tables.labels ~ " as " ~ current_components(tables)) -%}

@@ -65,7 +65,8 @@ def compare(attributes: Any, nodes: Any, scored: Any) -> pa.Table:
     version, batch, new = model.version, 1, None
     if scored is not None:
         # each batch has a row of every record compared in it
-        seen = arrow(scored.filter("left_id = right_id"))
+        columns = ("left_id", "left_hash", "model_version", "scored_in")
+        seen = arrow(scored.filter("left_id = right_id").select(*columns))
         batch = 1 + (pc.max(seen["scored_in"]).as_py() or 0)
         compared = seen.filter(pc.equal(seen["model_version"], version)).select(["left_id", "left_hash"])
         said = records.select(["node_id", "attributes_hash"])

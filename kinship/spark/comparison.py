@@ -36,16 +36,17 @@ class Compared:
         return not (self.missing or self.surplus or self.types)
 
 
-def compare(warehouse: Path, schemas: tuple[str, ...] = PUBLIC, private: bool = False) -> Iterator[Compared]:
-    """Compare every table of the schemas; `private` also those whose names begin with `int_`."""
+def compare(warehouse: Path) -> Iterator[Compared]:
+    """Compare every public table of the file with that of `settings().lake`; the target must be Spark."""
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
+        lake.reach(connection)
         in_lake = set(lake.show(connection))
         connection.execute(f"attach '{str(warehouse).replace(chr(39), chr(39) * 2)}' as warehouse (read_only)")
         tables = connection.execute(
             "select table_schema, table_name from information_schema.tables where table_catalog = 'warehouse'"
-            " and list_contains(?, table_schema) and (? or not starts_with(table_name, 'int_')) order by all",
-            [list(schemas), private],
+            " and list_contains(?, table_schema) and not starts_with(table_name, 'int_') order by all",
+            [list(PUBLIC)],
         ).fetchall()
         for schema, table in tables:
             name = f"{schema}.{table}"
