@@ -31,7 +31,7 @@ import duckdb
 import identity_pathological
 import identity_tables
 from identity_metrics import Accuracy, accuracy
-from pipeline import KINSHIP, resident
+from sampling import KINSHIP, resident
 
 ROOT = Path(__file__).resolve().parents[1]
 RIVALS = Path(__file__).with_name("identity_rivals.py")
