@@ -253,3 +253,35 @@ def test_every_type_is_compared():
 def test_levels_nest():
     assert WEIGHTS[STRICT] > WEIGHTS[DEFAULT] > WEIGHTS[BROAD]
     assert [level_of(weight) for weight in (30.0, 5.0, -1.0, -9.0)] == [STRICT, DEFAULT, BROAD, None]
+
+
+def countries(persons, names, seed=5):
+    """Two records a person, in ten countries whose people have names and towns of their own, so many given names."""
+    draw = random.Random(seed)
+    rows = []
+    for _ in range(persons):
+        land = draw.randrange(10)
+        person = {
+            "given_name": f"{draw.choice(GIVEN[:names])}{'aeiou'[land % 5]}{land}",
+            "family_name": f"{draw.choice(FAMILY[:names])}{land}",
+            "country": f"c{land}",
+            "city": f"town {land}{draw.randrange(5)}",
+            "postcode": f"{land}{draw.randrange(1000):04}",
+            "email": f"{draw.getrandbits(40):x}@example.org",
+        }
+        rows += [{key: None if draw.random() < 0.3 else value for key, value in person.items()} for _ in range(2)]
+    columns = {key: pa.array([row[key] for row in rows], pa.string()) for key in rows[0]}
+    return pa.table({"node_id": pa.array(range(len(rows)), pa.int64())} | columns)
+
+
+def test_namesakes_are_not_taken_for_one_person():
+    """Of the pairs with one full name all but one in eight are of two people, who share a country."""
+    records = countries(2000, names=5)
+    sessions = train(records, threads=1).facts["sessions"]
+    assert len(sessions) > 1
+    for session in sessions:
+        block = records.select(["node_id", *session["blocked_on"]])
+        pairs = block.join(block, session["blocked_on"], join_type="inner", right_suffix="_right")
+        left, right = pairs["node_id"].to_numpy(), pairs["node_id_right"].to_numpy()
+        one = (left // 2 == right // 2)[left < right].mean()
+        assert session["share"] == pytest.approx(one, abs=0.1)

@@ -219,6 +219,17 @@ _SESSION_COLUMNS = {
 _PERSONAL = ({"birth_date"}, {"national_id"}, {"given_name", "family_name"})
 """What a session may be blocked on whatever the data: those who share it by chance have nothing else in common."""
 
+_NAMES = {"given_name", "family_name"}
+_ADDRESS = {"postcode", "street"}
+CROWDED = 1.0
+"""With more pairs than this per record, a block of names holds mostly namesakes, and they have more in common than
+strangers do: a name is of a country, and so is a city. Of the demo company's pairs with one name 43 % were one person
+at 100,000 people and EM said 67 %; at a million about 11 %, and EM said 99.98 %. With the postcode it was 98 %, and EM
+said 99.8 %."""
+
+COARSE = 0.1
+"""What more than this share of strangers agree on (country, sex) is mostly told by the name already."""
+
 
 @dataclass(frozen=True)
 class Session:
@@ -245,9 +256,13 @@ def _sessions(opened: duckdb.DuckDBPyConnection, comparisons: list[Comparison]) 
             chosen = tuple(parts[name] for name in option)
             if any(set(option) > set(known.blocked) for known in costed):
                 continue  # a coarser block that can be afforded teaches more
+            if set(option) > _NAMES and not set(option) & _ADDRESS:
+                continue  # nothing else sets namesakes apart
             pairs = _blocked_pairs(opened, chosen)
             # too few pairs teach nothing, and where few pairs are of one person EM finds something else
             if not FEWEST_MATCHES <= pairs <= 15 * total:
+                continue
+            if set(option) == _NAMES and pairs > CROWDED * total and present & _ADDRESS:
                 continue
             if (
                 not any(personal <= set(option) for personal in _PERSONAL)
@@ -368,11 +383,8 @@ def _learn(
         for each in sessions:
             rule = " and ".join(f"l.block_{column} = r.block_{column}" for column in each.columns)
             reach = max(0.05, math.prod(m_exact[name] * filled[name] for name in each.blocked))
-            # what all pairs of the block agree on says nothing within it
             within = settings | {
-                "comparisons": [
-                    one for one in settings["comparisons"] if one["output_column_name"] not in each.blocked
-                ],
+                "comparisons": [one for one in settings["comparisons"] if _tells_within(one, each)],
                 "probability_two_random_records_match": min(0.9, max(0.01, matches * reach * count / 2 / each.pairs)),
             }
             with engine.quiet():
@@ -412,6 +424,13 @@ def _learn(
         _correct(settings, observed, shipped_ratio, matches / (count - 1))
     opened.execute(f"set threads = {int(threads)}")
     return done, matches
+
+
+def _tells_within(comparison: dict[str, Any], session: Session) -> bool:
+    """Whether a comparison says something in a block: not when all its pairs, or all namesakes, agree on it."""
+    if comparison["output_column_name"] in session.blocked:
+        return False
+    return not set(session.blocked) >= _NAMES or comparison["comparison_levels"][1]["u_probability"] < COARSE
 
 
 def _one_record(missing: str) -> str:
