@@ -10,6 +10,7 @@ import pytest
 
 from kinship.errors import WrongUse
 from kinship.identity.matching import BROAD, DEFAULT, STRICT, WEIGHTS, Model, coverage, level_of, score, scoring, train
+from kinship.identity.matching.buckets import bucket_of, score_bucket, with_digests
 
 GIVEN = [
     "anna",
@@ -285,3 +286,28 @@ def test_namesakes_are_not_taken_for_one_person():
         left, right = pairs["node_id"].to_numpy(), pairs["node_id_right"].to_numpy()
         one = (left // 2 == right // 2)[left < right].mean()
         assert session["share"] == pytest.approx(one, abs=0.1)
+
+
+@pytest.mark.parametrize("buckets", [1, 7])
+@pytest.mark.parametrize("share_new", [1.0, 0.1])
+def test_buckets_together_are_the_whole(trained, buckets, share_new):
+    records, _, model = trained
+    draw = random.Random(3)
+    is_new = [draw.random() < share_new for _ in range(records.num_rows)]
+    flagged = records.append_column("is_new", pa.array(is_new))
+    # digests of a record do not depend on who is beside it
+    halves = [flagged.slice(0, 200), flagged.slice(200)]
+    told = pa.concat_tables(with_digests(model, half) for half in halves)
+    parts = []
+    for bucket in range(buckets):
+        with scoring.engine.connection(1) as opened:
+            opened.register("told", told)
+            held = opened.sql(
+                "select told.* from told"
+                f" where len(list_filter(digests, one -> {bucket_of('one', buckets)} = {bucket})) > 0"
+            ).to_arrow_table()
+        parts.append(score_bucket(model, held, bucket, buckets))
+    assert buckets == 1 or sum(part.num_rows > 0 for part in parts) > 1
+    order = [("left_id", "ascending"), ("right_id", "ascending")]
+    whole = score(model, records, records["node_id"].filter(pa.array(is_new)).to_pylist())
+    assert pa.concat_tables(parts).sort_by(order).equals(whole)

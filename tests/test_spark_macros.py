@@ -1,9 +1,7 @@
 # ruff: noqa: E501 - one call or query per line
 """The macros in which engines differ, on both: DuckDB and a Spark of this machine give the same for the same values."""
 
-import os
 import re
-import sys
 from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any
@@ -93,29 +91,6 @@ ROWS = [("b", 1), ("a", 2), ("b", 3), ("c", 4)]
 ELSEWHERE = {"apply_components", "solve_components", "scratch_name", "scratch_table", "forget_build", "create_schema"}
 # breaks ties of rows that differ in nothing the models keep
 OWN_ANSWER = {"row_hash"}
-
-
-@pytest.fixture(scope="module")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    from pyspark.sql import SparkSession
-
-    from kinship.spark import functions
-
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-
-    session = (
-        SparkSession.builder.master("local[1]")
-        .config("spark.ui.enabled", "false")
-        .config("spark.sql.session.timeZone", "UTC")
-        .config("spark.sql.timestampType", "TIMESTAMP_NTZ")
-        .config("spark.sql.shuffle.partitions", "1")
-        .config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("spark")))
-        .getOrCreate()
-    )
-    session.sparkContext.setLogLevel("ERROR")
-    functions.register(session)
-    yield session
-    session.stop()
 
 
 @pytest.fixture(scope="module")

@@ -51,22 +51,26 @@ def keep(model: Model) -> None:
     pointer.replace(home / "current")
 
 
+def trained(records: pa.Table) -> Model:
+    """A model for these records, put to use."""
+    model = train(records)
+    keep(model)
+    return model
+
+
 def compare(attributes: Any, nodes: Any, scored: Any) -> pa.Table:
     """Scores of the records that have not been compared yet, with all records; schema `SCHEMA`.
 
-    Tables are relations of DuckDB or DataFrames of Spark: `attributes` and `nodes` the models
-    `int_identity__record_attributes` and `int_identity__nodes`, `scored` what this function has returned so far.
+    Tables are relations of DuckDB: `attributes` and `nodes` the models `int_identity__record_attributes` and
+    `int_identity__nodes`, `scored` what this function has returned so far. On Spark, `kinship.spark.likeness`.
     """
     records = with_node_ids(attributes, nodes)
-    model = current_model()
-    if model is None:
-        model = train(records)
-        keep(model)
+    model = current_model() or trained(records)
     version, batch, new = model.version, 1, None
     if scored is not None:
         # each batch has a row of every record compared in it
         columns = ("left_id", "left_hash", "model_version", "scored_in")
-        seen = arrow(scored.filter("left_id = right_id").select(*columns))
+        seen = scored.filter("left_id = right_id").select(*columns).to_arrow_table()
         batch = 1 + (pc.max(seen["scored_in"]).as_py() or 0)
         compared = seen.filter(pc.equal(seen["model_version"], version)).select(["left_id", "left_hash"])
         said = records.select(["node_id", "attributes_hash"])
@@ -80,18 +84,12 @@ def compare(attributes: Any, nodes: Any, scored: Any) -> pa.Table:
 def with_node_ids(attributes: Any, nodes: Any) -> pa.Table:
     """The records' attributes under their numbers."""
     with duckdb.connect() as connection:
-        connection.register("attributes", arrow(attributes))
-        connection.register("nodes", arrow(nodes))
+        connection.register("attributes", attributes.to_arrow_table())
+        connection.register("nodes", nodes.to_arrow_table())
         return connection.sql(
             "select nodes.node_id, attributes.* exclude (source, record_id)"
             " from attributes inner join nodes using (source, record_id)"
         ).to_arrow_table()
-
-
-def arrow(relation: Any) -> pa.Table:
-    """All rows of a table, whichever engine holds it."""
-    fetch = getattr(relation, "to_arrow_table", None) or relation.toArrow
-    return fetch()
 
 
 def _rows(records: pa.Table, compared: pa.ChunkedArray, pairs: pa.Table, judged_by: tuple[str, int, int]) -> pa.Table:

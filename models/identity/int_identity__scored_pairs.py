@@ -9,11 +9,12 @@ from typing import Any
 
 def model(dbt: Any, session: Any) -> Any:
     """Compare the records that are new, or say something new, with all records."""
-    from kinship.identity.likeness import compare
-
     dbt.config(materialized="incremental", incremental_strategy="append", packages=[])
     attributes = dbt.ref("int_identity__record_attributes")
     nodes = dbt.ref("int_identity__nodes")
     scored = session.table(str(dbt.this)) if dbt.is_incremental else None
-    rows = compare(attributes, nodes, scored)
-    return session.createDataFrame(rows) if hasattr(session, "createDataFrame") else rows
+    if hasattr(session, "createDataFrame"):
+        from kinship.spark.likeness import compare
+    else:
+        from kinship.identity.likeness import compare
+    return compare(attributes, nodes, scored)

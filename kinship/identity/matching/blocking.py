@@ -118,12 +118,14 @@ def create_keys(opened: duckdb.DuckDBPyConnection, keys: list[Key], source: str 
     opened.execute(f"create or replace table keys as select node_id{values} from {source}")
 
 
-def _digest(places: list[int], alias: str = "") -> str:
+def digest_of(places: list[int], alias: str = "") -> str:
+    """An expression over `keys`: 16 hexadecimal digits of the values of some of them."""
     values = ", ".join(f"{alias}k{place}" for place in places)
     return f"left(md5(concat_ws(chr(31), {values})), 16)"
 
 
-def _keyed(places: list[int]) -> str:
+def keyed_by(places: list[int]) -> str:
+    """A condition over `keys`: some of them are all there."""
     return " and ".join(f"k{place} is not null" for place in places)
 
 
@@ -165,7 +167,7 @@ def _cost(opened: duckdb.DuckDBPyConnection, places: list[int], table: str, scal
             coalesce(sum(n) filter (n > {largest}), 0)::double,
             coalesce(sum(n), 0)::double,
             coalesce(max(n), 0)::double
-        from (select count(*)::bigint as n from {table} where {_keyed(places)} group by {columns})
+        from (select count(*)::bigint as n from {table} where {keyed_by(places)} group by {columns})
         """
     ).fetchone()
     pairs, stopped, keyed, block = row or (0.0, 0.0, 0.0, 0.0)
@@ -223,7 +225,7 @@ def pairs_sql(places: list[int], seeds: str, stopped: str | None) -> str:
     """Pairs (left_id < right_id) that share all the keys, at least one of them in table `seeds`."""
     same = " and ".join(f"one.k{place} = two.k{place}" for place in places)
     apart = "one.node_id < two.node_id" if seeds == "keys" else "one.node_id <> two.node_id"
-    allowed = f" and {_digest(places, 'one.')} not in (select digest from {stopped})" if stopped else ""
+    allowed = f" and {digest_of(places, 'one.')} not in (select digest from {stopped})" if stopped else ""
     return (
         "select least(one.node_id, two.node_id) as left_id, greatest(one.node_id, two.node_id) as right_id"
         f" from {seeds} as one join keys as two on {same} and {apart}{allowed}"
@@ -234,7 +236,7 @@ def stopped_values(opened: duckdb.DuckDBPyConnection, places: list[int], largest
     """Digests of the values that more than `largest` records share, sorted."""
     columns = ", ".join(f"k{place}" for place in places)
     rows = opened.execute(
-        f"select {_digest(places)} from keys where {_keyed(places)}"
+        f"select {digest_of(places)} from keys where {keyed_by(places)}"
         f" group by {columns} having count(*) > {largest} order by 1"
     ).fetchall()
     return [row[0] for row in rows]

@@ -69,18 +69,24 @@ def score_pairs(
     least_weight: float,
     with_detail: bool = False,
 ) -> pa.Table:
-    """Scores the pairs (left_id, right_id) of a table over `prepared`, weight in bits. As `score` returns them, in no
-    order.
+    """Scores the pairs (left_id, right_id) of a table over `prepared`, weight in bits. As `score` returns them.
 
     At most about PAIRS_AT_ONCE pairs at a time, those of the same records on the left together: what is scored at once
-    is held twice, as are the records it is about.
+    is held twice, as are the records it is about. Parts follow each other in the order of the result, which is never
+    sorted as a whole: 17 million details are more text than one array of Arrow's holds (2 GB).
     """
     detail = _detail(settings) if with_detail else "''"
     row = opened.execute(f"select count(*) from {pairs}").fetchone()
     parts = 1 + (int(row[0]) if row else 0) // PAIRS_AT_ONCE
+    shares = ", ".join(str(part / parts) for part in range(1, parts))
+    row = opened.execute(f"select quantile_disc(left_id, [{shares}]::double[]) from {pairs}").fetchone()
+    ends = sorted(set(row[0] or ())) if row else []
+    conditions = [
+        " and ".join([*(f"left_id > {low}" for low in after), *(f"left_id <= {high}" for high in up_to)]) or "true"
+        for after, up_to in zip([[], *([end] for end in ends)], [*([end] for end in ends), []], strict=True)
+    ]
     return pa.concat_tables(
-        _score_part(opened, settings, f"{pairs} where left_id % {parts} = {part}", least_weight, detail)
-        for part in range(parts)
+        _score_part(opened, settings, f"{pairs} where {condition}", least_weight, detail) for condition in conditions
     )
 
 
@@ -107,6 +113,7 @@ def _score_part(
             from {predicted.physical_name} as predicted
             join prepared as l on l.node_id = predicted.node_id_l
             join prepared as r on r.node_id = predicted.node_id_r
+            order by left_id, right_id
             """
         ).to_arrow_table()
         predicted.drop_table_from_database_and_remove_from_cache()
@@ -191,6 +198,4 @@ def score(
         if block(opened, model, seeds) == 0:
             return empty()
         opened.execute("drop table keys")
-        return score_pairs(opened, model.settings, "pairs", least_weight=WEIGHTS[BROAD], with_detail=True).sort_by(
-            [("left_id", "ascending"), ("right_id", "ascending")]
-        )
+        return score_pairs(opened, model.settings, "pairs", least_weight=WEIGHTS[BROAD], with_detail=True)
