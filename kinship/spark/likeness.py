@@ -38,7 +38,7 @@ def compare(attributes: "DataFrame", nodes: "DataFrame", scored: "DataFrame | No
     else:
         # each batch has a row of every record compared in it
         seen = scored.where("left_id = right_id")
-        batch += seen.agg(f.max("scored_in")).first()[0] or 0  # type: ignore[index]
+        batch += seen.agg(f.max("scored_in")).first()[0] or 0
         compared = seen.where(f.col("model_version") == model.version).select(
             f.col("left_id").alias("node_id"), f.col("left_hash").alias("attributes_hash"), f.lit(False).alias("known")
         )
