@@ -221,11 +221,11 @@ _PERSONAL = ({"birth_date"}, {"national_id"}, {"given_name", "family_name"})
 
 _NAMES = {"given_name", "family_name"}
 _ADDRESS = {"postcode", "street"}
-CROWDED = 1.0
-"""With more pairs than this per record, a block of names holds mostly namesakes, and they have more in common than
-strangers do: a name is of a country, and so is a city. Of the demo company's pairs with one name 43 % were one person
-at 100,000 people and EM said 67 %; at a million about 11 %, and EM said 99.98 %. With the postcode it was 98 %, and EM
-said 99.8 %."""
+LEAST_AT_HOME = 0.25
+"""Where fewer of the pairs with one name have one address, nearly all are of namesakes, who have more in common than
+strangers do: a name is of a country, and so is a city. Of the demo company's pairs with one name 39 % have one postcode
+at 100,000 people, and 43 % are of one person; at a million 8 % have one postcode, and EM said that 99.98 % are of one
+person. Of pairs with one name and one postcode 98 % are, and EM says 99.8 %."""
 
 COARSE = 0.1
 """What more than this share of strangers agree on (country, sex) is mostly told by the name already."""
@@ -262,7 +262,7 @@ def _sessions(opened: duckdb.DuckDBPyConnection, comparisons: list[Comparison]) 
             # too few pairs teach nothing, and where few pairs are of one person EM finds something else
             if not FEWEST_MATCHES <= pairs <= 15 * total:
                 continue
-            if set(option) == _NAMES and pairs > CROWDED * total and present & _ADDRESS:
+            if set(option) == _NAMES and _share_at_home(opened, chosen, present) < LEAST_AT_HOME:
                 continue
             if (
                 not any(personal <= set(option) for personal in _PERSONAL)
@@ -306,6 +306,20 @@ def _share_strangers(
     if row is None or row[0] == 0:
         return 0.0
     return max(0.0, float(row[1] / row[0] - DIFFERS_ALTHOUGH_ONE) / (DIFFERS_IF_TWO - DIFFERS_ALTHOUGH_ONE))
+
+
+def _share_at_home(opened: duckdb.DuckDBPyConnection, chosen: tuple[str, ...], present: set[str]) -> float:
+    """The share of the pairs of a block that have one address, of those that have any; 1 where there is none."""
+    address = next((_SESSION_COLUMNS[name] for name in sorted(_ADDRESS) if name in present), None)
+    if address is None:
+        return 1.0
+    same = " and ".join(f"l.{column} = r.{column}" for column in chosen)
+    share = opened.execute(
+        f"select avg((l.{address} = r.{address})::int)"
+        " from (select * from prepared order by md5(node_id::varchar) limit 5000) as l"
+        f" join prepared as r on {same} and l.node_id <> r.node_id"
+    ).fetchone()
+    return 1.0 if share is None or share[0] is None else float(share[0])
 
 
 def _scalar(opened: duckdb.DuckDBPyConnection, sql: str) -> float:
