@@ -40,12 +40,10 @@ def compare(attributes: "DataFrame", nodes: "DataFrame", scored: "DataFrame | No
         seen = scored.where("left_id = right_id")
         batch += seen.agg(f.max("scored_in")).first()[0] or 0
         compared = seen.where(f.col("model_version") == model.version).select(
-            f.col("left_id").alias("node_id"), f.col("left_hash").alias("attributes_hash"), f.lit(False).alias("known")
+            f.col("left_id").alias("node_id"), f.col("left_hash").alias("attributes_hash"), f.lit(True).alias("known")
         )
-        records = records.join(compared.distinct(), ["node_id", "attributes_hash"], "left").withColumn(
-            "is_new", f.coalesce("known", f.lit(True))
-        )
-        records = records.drop("known")
+        records = records.join(compared.distinct(), ["node_id", "attributes_hash"], "left")
+        records = records.withColumn("is_new", f.isnull("known")).drop("known")
     new = records.where("is_new")
     alone = new.selectExpr(
         "node_id as left_id", "attributes_hash as left_hash", "node_id as right_id", "attributes_hash as right_hash",

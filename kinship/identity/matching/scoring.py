@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 import duckdb
@@ -81,12 +82,9 @@ def score_pairs(
     shares = ", ".join(str(part / parts) for part in range(1, parts))
     row = opened.execute(f"select quantile_disc(left_id, [{shares}]::double[]) from {pairs}").fetchone()
     ends = sorted(set(row[0] or ())) if row else []
-    conditions = [
-        " and ".join([*(f"left_id > {low}" for low in after), *(f"left_id <= {high}" for high in up_to)]) or "true"
-        for after, up_to in zip([[], *([end] for end in ends)], [*([end] for end in ends), []], strict=True)
-    ]
     return pa.concat_tables(
-        _score_part(opened, settings, f"{pairs} where {condition}", least_weight, detail) for condition in conditions
+        _score_part(opened, settings, f"{pairs} where left_id > {low} and left_id <= {high}", least_weight, detail)
+        for low, high in pairwise([-(2**63), *ends, 2**63 - 1])
     )
 
 
