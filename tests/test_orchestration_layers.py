@@ -22,14 +22,26 @@ def layer(node: dict[str, Any]) -> str:
 
 def test_a_layer_reads_only_layers_before_it(manifest: dict[str, Any]) -> None:
     known = {**manifest["nodes"], **manifest["sources"]}
+    # the one row per person that has everything: it ends both layers, and predictions do not read it
+    profile = ("customers", "predictions")
     backward = [
         f"{node['name']} ({layer(node)}) reads {known[parent]['name']} ({layer(known[parent])})"
         for node in manifest["nodes"].values()
         if node["resource_type"] == "model"
         for parent in node["depends_on"]["nodes"]
         if FLOW.index(layer(known[parent])) > FLOW.index(layer(node))
+        and (node["name"], layer(known[parent])) != profile
     ]
     assert not backward
+
+
+def test_predictions_do_not_read_the_profile_that_shows_them(manifest: dict[str, Any]) -> None:
+    readers = [
+        node["name"]
+        for node in manifest["nodes"].values()
+        if layer(node) == "predictions" and any(p.endswith(".customers") for p in node["depends_on"]["nodes"])
+    ]
+    assert not readers
 
 
 def test_only_staging_reads_what_was_extracted(manifest: dict[str, Any]) -> None:
