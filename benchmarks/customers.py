@@ -57,7 +57,7 @@ def copy(template: Path, warehouse: Path, copies: int) -> tuple[float, int]:
     # the template is the main database: its views name their tables without it
     with duckdb.connect(str(template / "warehouse.duckdb"), read_only=True) as connection:
         connection.execute("set preserve_insertion_order = false; set threads = 2; set memory_limit = '8GB'")
-        connection.execute(f"attach '{warehouse}' as copies")
+        connection.execute(f"attach '{warehouse}' as copies (read_write)")
         for schema, table in inputs(template):
             columns = connection.execute(f'describe "{schema}"."{table}"').fetchall()
             own = [
