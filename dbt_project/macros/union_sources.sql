@@ -33,8 +33,8 @@
             'net_amount': 'decimal(18, 2)', 'currency': 'string',
         },
         'refunds': {
-            'source': 'string', 'refund_id': 'string', 'order_id': 'string', 'record_id': 'string', 'reason': 'string',
-            'amount': 'decimal(18, 2)', 'currency': 'string', 'refunded_at': 'timestamp',
+            'source': 'string', 'refund_id': 'string', 'order_id': 'string', 'record_id': 'string', 'channel': 'string',
+            'reason': 'string', 'amount': 'decimal(18, 2)', 'currency': 'string', 'refunded_at': 'timestamp',
         },
         'product_variants': {
             'source': 'string', 'product_id': 'string', 'variant_id': 'string', 'sku': 'string', 'product_name': 'string',
@@ -45,7 +45,7 @@
             'is_converted': 'boolean', 'created_at': 'timestamp', 'updated_at': 'timestamp',
         },
         'deals': {
-            'source': 'string', 'deal_id': 'string', 'record_id': 'string', 'company_domain': 'string', 'name': 'string',
+            'source': 'string', 'deal_id': 'string', 'record_id': 'string', 'company_id': 'string', 'name': 'string',
             'stage': 'string', 'amount': 'decimal(18, 2)', 'currency': 'string', 'probability': 'double',
             'expected_close_date': 'date', 'created_at': 'timestamp', 'seen_from': 'timestamp', 'appearance': 'integer',
         },

@@ -15,6 +15,7 @@ customer_refunds as (
         identity_graph.customer_id,
         refunds.source,
         refunds.record_id,
+        refunds.channel,
         refunds.reason,
         refunds.amount,
         refunds.currency,

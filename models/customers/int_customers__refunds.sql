@@ -16,6 +16,7 @@ valued as (
         refunds.source || ':' || refunds.order_id as order_id,
         refunds.source,
         refunds.record_id,
+        refunds.channel,
         refunds.reason,
         refunds.amount,
         refunds.currency,

@@ -59,7 +59,10 @@
             'key': ['refund_id'],
             'required': ['source', 'refunded_at'],
             'filled': [],
-            'accepted': {'reason': ['refund', 'return', 'correction']},
+            'accepted': {
+                'channel': ['web', 'store', 'phone'],
+                'reason': ['refund', 'return', 'correction'],
+            },
         },
         'product_variants': {
             'key': ['product_id', 'variant_id'],

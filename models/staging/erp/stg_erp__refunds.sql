@@ -48,6 +48,7 @@ refunds as (
         end as refund_id,
         orders.order_id,
         rounded.record_id,
+        'store' as channel,
         case when rounded.is_cancellation then 'return' else 'correction' end as reason,
         rounded.amount,
         rounded.currency,

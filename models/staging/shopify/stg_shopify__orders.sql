@@ -29,11 +29,7 @@ orders as (
                 then order_headers.financial_status
             else 'open'
         end as status,
-        case order_headers.source_name
-            when 'pos' then 'store'
-            when 'shopify_draft_order' then 'phone'
-            else 'web'
-        end as channel,
+        order_headers.channel,
         order_headers.cart_id,
         order_headers.discount_code,
         cast(coalesce(lines.item_count, 0) as integer) as item_count,

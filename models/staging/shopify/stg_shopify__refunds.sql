@@ -10,6 +10,7 @@ given_back as (
     select
         order_id,
         record_id,
+        channel,
         currency as order_currency,
         updated_at,
         {{ explode_list(json_objects('refunds', ['id', 'created_at', 'transactions'])) }} as refund
@@ -64,6 +65,7 @@ refunds as (
         refund.id || case when currency_number > 1 then ':' || currency else '' end as refund_id,
         order_id,
         record_id,
+        channel,
         'refund' as reason,
         -- a refund without a payment (goods only) is worth nothing
         cast(case when has_payment then amount else 0 end as decimal(18, 2)) as amount,
