@@ -7,8 +7,8 @@ order_headers as (
     from {{ ref('stg_shopify__order_headers') }}
 ),
 
-order_refunds as (
-    select * from {{ ref('stg_shopify__order_refunds') }}
+refunds as (
+    select * from {{ ref('stg_shopify__refunds') }}
 ),
 
 checkouts as (
@@ -54,18 +54,18 @@ orders_cancelled as (
 orders_refunded as (
     select
         {{ event_columns('shopify', {
-            'event_id': "'refunds:' || order_refunds.refund_id",
-            'record_id': 'order_refunds.record_id',
+            'event_id': "'refunds:' || refunds.refund_id",
+            'record_id': 'refunds.record_id',
             'event_type': "'order_refunded'",
             'channel': 'order_headers.channel',
-            'occurred_at': 'coalesce(order_refunds.refunded_at, order_headers.updated_at)',
+            'occurred_at': 'refunds.refunded_at',
             'received_at': 'order_headers.updated_at',
-            'order_id': 'order_refunds.order_id',
-            'amount': '-order_refunds.amount',
-            'currency': 'order_refunds.currency',
+            'order_id': 'refunds.order_id',
+            'amount': '-refunds.amount',
+            'currency': 'refunds.currency',
         }) }}
-    from order_refunds
-    inner join order_headers on order_refunds.order_id = order_headers.order_id
+    from refunds
+    inner join order_headers on refunds.order_id = order_headers.order_id
 ),
 
 checkouts_started as (

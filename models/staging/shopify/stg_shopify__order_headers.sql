@@ -39,6 +39,11 @@ order_headers as (
         {{ text_or_null('fulfillment_status') }} as fulfillment_status,
         {{ text_or_null('cancel_reason') }} as cancel_reason,
         {{ text_or_null('source_name') }} as source_name,
+        case {{ text_or_null('source_name') }}
+            when 'pos' then 'store'
+            when 'shopify_draft_order' then 'phone'
+            else 'web'
+        end as channel,
         {{ text_or_null('landing_site') }} as landing_site,
         {{ text_or_null('referring_site') }} as referring_site,
         {{ text_or_null(json_text('discount_codes', '[0].code')) }} as discount_code,
