@@ -19,3 +19,8 @@
 {% macro spark__days_between(earlier, later) -%}
     cast(datediff({{ later }}, {{ earlier }}) as bigint)
 {%- endmacro %}
+
+{#- `timestamp` moved by a number of minutes. -#}
+{% macro add_minutes(timestamp, minutes) -%}
+    {{ timestamp }} + {{ minutes }} * interval '1' minute
+{%- endmacro %}
