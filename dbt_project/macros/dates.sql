@@ -36,3 +36,8 @@
         else cast(array() as array<date>)
     end
 {%- endmacro %}
+
+{#- `timestamp` moved by a number of minutes. -#}
+{% macro add_minutes(timestamp, minutes) -%}
+    {{ timestamp }} + {{ minutes }} * interval '1' minute
+{%- endmacro %}

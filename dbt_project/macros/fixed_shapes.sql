@@ -64,6 +64,8 @@
         'event_id': 'string', 'record_id': 'string', 'event_type': 'string', 'channel': 'string', 'occurred_at': 'timestamp',
         'received_at': 'timestamp', 'campaign': 'string', 'product_id': 'string', 'cart_id': 'string', 'order_id': 'string',
         'ticket_id': 'string', 'amount': 'decimal(18, 2)', 'currency': 'string', 'detail': 'string',
+        'utm_source': 'string', 'utm_medium': 'string', 'referrer_host': 'string', 'page_path': 'string',
+        'device_type': 'string', 'device_record_id': 'string', 'extracted_at': 'timestamp',
     } -%}
     {%- for column in columns if column not in shape -%}
         {{ exceptions.raise_compiler_error("event_columns: no column '" ~ column ~ "'; an event has " ~ shape | join(', ')) }}

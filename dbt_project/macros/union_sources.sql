@@ -16,7 +16,9 @@
             'source': 'string', 'event_id': 'string', 'record_id': 'string', 'event_type': 'string', 'channel': 'string',
             'occurred_at': 'timestamp', 'received_at': 'timestamp', 'campaign': 'string', 'product_id': 'string',
             'cart_id': 'string', 'order_id': 'string', 'ticket_id': 'string', 'amount': 'decimal(18, 2)',
-            'currency': 'string', 'detail': 'string',
+            'currency': 'string', 'detail': 'string', 'utm_source': 'string', 'utm_medium': 'string',
+            'referrer_host': 'string', 'page_path': 'string', 'device_type': 'string', 'device_record_id': 'string',
+            'extracted_at': 'timestamp',
         },
         'consents': {
             'source': 'string', 'record_id': 'string', 'purpose': 'string', 'channel': 'string', 'status': 'string',

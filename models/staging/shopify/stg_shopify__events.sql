@@ -3,7 +3,8 @@ with
 order_headers as (
     select
         *,
-        case source_name when 'pos' then 'store' else 'web' end as channel
+        case source_name when 'pos' then 'store' else 'web' end as channel,
+        {{ url_host('referring_site') }} as referrer_host
     from {{ ref('stg_shopify__order_headers') }}
 ),
 
@@ -24,10 +25,16 @@ orders_placed as (
             'channel': 'channel',
             'occurred_at': 'processed_at',
             'received_at': 'created_at',
+            'campaign': url_parameter('landing_site', 'utm_campaign'),
             'cart_id': 'cart_id',
             'order_id': 'order_id',
             'amount': 'total_price',
             'currency': 'currency',
+            'utm_source': 'lower(' ~ url_parameter('landing_site', 'utm_source') ~ ')',
+            'utm_medium': 'lower(' ~ url_parameter('landing_site', 'utm_medium') ~ ')',
+            'referrer_host': 'referrer_host',
+            'page_path': safe_path('landing_site'),
+            'extracted_at': 'extracted_at',
         }) }}
     from order_headers
 ),
@@ -46,6 +53,7 @@ orders_cancelled as (
             'amount': '-total_price',
             'currency': 'currency',
             'detail': 'cancel_reason',
+            'extracted_at': 'extracted_at',
         }) }}
     from order_headers
     where cancelled_at is not null
@@ -63,6 +71,7 @@ orders_refunded as (
             'order_id': 'refunds.order_id',
             'amount': '-refunds.amount',
             'currency': 'refunds.currency',
+            'extracted_at': 'order_headers.extracted_at',
         }) }}
     from refunds
     inner join order_headers on refunds.order_id = order_headers.order_id
@@ -80,6 +89,7 @@ checkouts_started as (
             'cart_id': 'cart_id',
             'amount': 'total_price',
             'currency': 'currency',
+            'extracted_at': 'extracted_at',
         }) }}
     from checkouts
 ),

@@ -59,7 +59,8 @@ order_headers as (
         {{ utc_timestamp('created_at') }} as created_at,
         coalesce({{ utc_timestamp('processed_at') }}, {{ utc_timestamp('created_at') }}) as processed_at,
         {{ utc_timestamp('cancelled_at') }} as cancelled_at,
-        coalesce({{ utc_timestamp('updated_at') }}, {{ utc_timestamp('created_at') }}) as updated_at
+        coalesce({{ utc_timestamp('updated_at') }}, {{ utc_timestamp('created_at') }}) as updated_at,
+        cast(_extracted_at as timestamp) as extracted_at
     from parsed
 )
 
