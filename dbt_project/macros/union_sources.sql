@@ -10,7 +10,8 @@
             'country_code': 'string', 'first_seen_at': 'timestamp', 'last_seen_at': 'timestamp',
         },
         'attributes': {
-            'source': 'string', 'record_id': 'string', 'attribute': 'string', 'value': 'string', 'observed_at': 'timestamp',
+            'source': 'string', 'record_id': 'string', 'attribute': 'string', 'value': 'string', 'is_verified': 'boolean',
+            'observed_at': 'timestamp',
         },
         'events': {
             'source': 'string', 'event_id': 'string', 'record_id': 'string', 'event_type': 'string', 'channel': 'string',

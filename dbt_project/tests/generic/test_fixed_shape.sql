@@ -16,7 +16,7 @@
         },
         'attributes': {
             'key': ['record_id', 'attribute', 'value'],
-            'required': ['source', 'observed_at'],
+            'required': ['source', 'is_verified', 'observed_at'],
             'filled': ['value'],
             'accepted': {'attribute': [
                 'first_name', 'last_name', 'full_name', 'birth_date', 'street', 'city', 'postal_code', 'country_code', 'language',
@@ -36,7 +36,7 @@
             'accepted': {
                 'purpose': ['marketing', 'analytics', 'advertising'],
                 'channel': ['email', 'sms', 'phone', 'web'],
-                'status': ['granted', 'denied', 'withdrawn'],
+                'status': ['granted', 'denied', 'withdrawn', 'unknown'],
                 'legal_basis': ['consent', 'legitimate_interest'],
             },
         },
