@@ -8,8 +8,9 @@ companies as (
     select * from {{ ref('int_customers__companies') }}
 ),
 
-source_priority as (
-    select * from {{ ref('source_priority') }}
+source_order as (
+    select source_order from {{ ref('survivorship') }}
+    where attribute = '*'
 ),
 
 deals as (
@@ -43,13 +44,13 @@ ranked as (
         row_number() over (
             partition by companies.account_id
             order by
-                coalesce(source_priority.priority, 99),
+                {{ place_in_order('companies.source', 'source_order.source_order') }},
                 companies.updated_at desc nulls last,
                 companies.source,
                 companies.company_id
         ) as place
     from companies
-    left join source_priority on companies.source = source_priority.source
+    cross join source_order
 ),
 
 described as (

@@ -14,8 +14,9 @@ sold_products as (
     select * from {{ ref('int_customers__sold_products') }}
 ),
 
-source_priority as (
-    select * from {{ ref('source_priority') }}
+source_order as (
+    select source_order from {{ ref('survivorship') }}
+    where attribute = '*'
 ),
 
 named as (
@@ -35,9 +36,11 @@ named as (
 ranked as (
     select
         named.*,
-        dense_rank() over (order by coalesce(source_priority.priority, 99), named.source) as source_rank
+        dense_rank() over (
+            order by {{ place_in_order('named.source', 'source_order.source_order') }}, named.source
+        ) as source_rank
     from named
-    left join source_priority on named.source = source_priority.source
+    cross join source_order
 ),
 
 articles as (
