@@ -1,0 +1,11 @@
+"""One row per channel: the share of orders that would be lost without it (kinship/attribution.py)."""
+
+from typing import Any
+
+
+def model(dbt: Any, session: Any) -> Any:
+    """The removal effects of the channels, out of the transitions between them."""
+    dbt.config(materialized="table", packages=[])
+    from kinship.attribution import effects_model
+
+    return effects_model(dbt.ref("int_customers__channel_transitions"), session)
