@@ -60,7 +60,7 @@ touchpoints as (
 customer_touchpoints as (
     select
         *,
-        channel in ('{{ var("attribution_own_channels") | join("', '") }}') as is_own
+        campaign is null and channel in ('{{ var("attribution_own_channels") | join("', '") }}') as is_own
     from touchpoints
 )
 

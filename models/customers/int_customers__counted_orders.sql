@@ -3,7 +3,7 @@ with
 -- what was cancelled after the as-of moment still stood then
 customer_orders as (
     select * from {{ ref('customer_orders') }}
-    where ordered_at <= {{ as_of() }} and status <> 'cancelled'
+    where ordered_at <= {{ as_of() }} and (status <> 'cancelled' or cancelled_at > {{ as_of() }})
 ),
 
 counted_orders as (
