@@ -6,8 +6,6 @@ removal effect of a channel is the share of the orders that would not come about
 were lost instead.
 """
 
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -18,20 +16,10 @@ START, ORDER, NONE = "(start)", "(order)", "(none)"
 SCHEMA = pa.schema([("channel", pa.string()), ("removal_effect", pa.float64()), ("order_probability", pa.float64())])
 
 
-def effects_model(transitions: Any, session: Any) -> Any:
-    """The removal effects, `SCHEMA`, from and as what dbt's Python models hand over on the engine of `session`.
-
-    `transitions` is the model `int_customers__channel_transitions`: from_state, to_state, transition_count. It has a
-    row for two channels, whatever the number of people.
-    """
-    on_spark = hasattr(session, "createDataFrame")
-    effects = removal_effects(transitions.toArrow() if on_spark else transitions.to_arrow_table())
-    return session.createDataFrame(effects) if on_spark else effects
-
-
 def removal_effects(transitions: pa.Table) -> pa.Table:
-    """One row per channel: its removal effect (0 to 1), and how many journeys of all end in an order.
+    """One row per channel, `SCHEMA`: its removal effect (0 to 1), and the share of all journeys that end in an order.
 
+    `transitions` has from_state, to_state and transition_count: a row for two channels, whatever the number of people.
     With no order at all nothing can be lost: every effect is 0.
     """
     came_from, went_to = (transitions[name].to_pylist() for name in ("from_state", "to_state"))

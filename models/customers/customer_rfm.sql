@@ -8,14 +8,34 @@ rules as (
     select * from {{ ref('rfm_groups') }}
 ),
 
-buyers as (
+-- what came back to the till and belongs to no order that is known
+returns as (
     select
         customer_id,
-        {{ days_between('max(ordered_at)', as_of()) }} as recency_days,
-        cast(count(*) as integer) as frequency,
-        cast(coalesce(sum(net_amount_eur), 0) as decimal(18, 2)) as monetary_eur
+        sum(amount_eur) as returned_eur
+    from {{ ref('customer_refunds') }}
+    where order_id is null and refunded_at <= {{ as_of() }}
+    group by customer_id
+),
+
+bought as (
+    select
+        customer_id,
+        count(*) as frequency,
+        sum(net_amount_eur) as revenue_eur,
+        max(ordered_at) as last_order_at
     from orders
     group by customer_id
+),
+
+buyers as (
+    select
+        bought.customer_id,
+        {{ days_between('bought.last_order_at', as_of()) }} as recency_days,
+        cast(bought.frequency as integer) as frequency,
+        cast(coalesce(bought.revenue_eur, 0) - coalesce(returns.returned_eur, 0) as decimal(18, 2)) as monetary_eur
+    from bought
+    left join returns on bought.customer_id = returns.customer_id
 ),
 
 -- a score says how many fifths of all buyers are worse: equal values get equal scores, and the worst always 1

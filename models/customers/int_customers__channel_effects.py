@@ -6,6 +6,7 @@ from typing import Any
 def model(dbt: Any, session: Any) -> Any:
     """The removal effects of the channels, out of the transitions between them."""
     dbt.config(materialized="table", packages=[])
-    from kinship.attribution import effects_model
+    from kinship.attribution import removal_effects
+    from kinship.predictions.frames import give, take
 
-    return effects_model(dbt.ref("int_customers__channel_transitions"), session)
+    return give(session, removal_effects(take(dbt.ref("int_customers__channel_transitions"))))

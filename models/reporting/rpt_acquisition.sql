@@ -43,9 +43,8 @@ data_driven as (
 customer_revenue as (
     select
         customer_id,
-        sum(net_amount_eur) as revenue_eur
-    from orders
-    group by customer_id
+        monetary_eur as revenue_eur
+    from {{ ref('customer_rfm') }}
 ),
 
 acquired as (

@@ -15,9 +15,8 @@ countries as (
 revenue as (
     select
         customer_id,
-        sum(net_amount_eur) as revenue_eur
-    from {{ ref('int_customers__counted_orders') }}
-    group by customer_id
+        monetary_eur as revenue_eur
+    from {{ ref('customer_rfm') }}
 ),
 
 -- what most of the first order's money went to
