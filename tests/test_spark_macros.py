@@ -65,6 +65,7 @@ CASES: dict[str, list[tuple[str, list[str]]]] = {
     "regexp_full_match": [("regexp_full_match('v', '[A-Za-z ]+|[0-9.]+')", TEXTS + EPOCHS)],
     "regexp_remove": [("regexp_remove('v', '[^a-z]')", TEXTS)],
     "regexp_swap": [("regexp_swap('v', '([a-z])([a-z])', '$2-$1')", TEXTS)],
+    "seconds_between": [("seconds_between(\"cast('2024-02-29 23:59:59.25' as timestamp)\", 'cast(v as timestamp)')", ["2024-03-01 00:00:00", "2024-02-28 23:59:59"])],
     "snake_case": [("snake_case('v')", TEXTS)],
     "utc_timestamp": [("utc_timestamp('v')", TIMES)],
     "utc_from_epoch_seconds": [("utc_from_epoch_seconds('v')", EPOCHS)],

@@ -18,7 +18,7 @@ clicks as (
 -- a second link of one message within half an hour is the same reading
 first_clicks as (
     select * from clicks
-    where previous_click_at is null or occurred_at >= previous_click_at + interval '30' minute
+    where previous_click_at is null or occurred_at >= {{ add_minutes('previous_click_at', 30) }}
 ),
 
 -- the visit that a click leads to tells of it again
@@ -30,7 +30,7 @@ landed as (
             first_clicks.customer_id = sessions.customer_id
             and first_clicks.channel = sessions.channel
             and sessions.started_at >= first_clicks.occurred_at
-            and sessions.started_at < first_clicks.occurred_at + interval '30' minute
+            and sessions.started_at < {{ add_minutes('first_clicks.occurred_at', 30) }}
 ),
 
 touchpoints as (
