@@ -43,10 +43,10 @@ ranked as (
         row_number() over (
             partition by companies.account_id
             order by
-                coalesce(source_priority.priority, 99),
+                coalesce(source_priority.priority, 99) asc,
                 companies.updated_at desc nulls last,
-                companies.source,
-                companies.company_id
+                companies.source asc,
+                companies.company_id asc
         ) as place
     from companies
     left join source_priority on companies.source = source_priority.source
