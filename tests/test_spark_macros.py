@@ -55,6 +55,9 @@ JSONS = [
 # macro -> calls over the column `v` of each of the values
 CASES: dict[str, list[tuple[str, list[str]]]] = {
     "days_between": [("days_between(\"cast('2024-02-28' as date)\", 'cast(v as date)')", ["2024-03-01", "2023-12-31"])],
+    "date_series": [
+        ("date_series(\"cast('2024-02-28' as date)\", 'cast(v as date)')", ["2024-03-01", "2024-02-28", "2024-02-27"])
+    ],
     "fold_accents": [("fold_accents('lower(v)')", TEXTS)],
     "is_ascii": [("is_ascii('v')", TEXTS)],
     "json_object": [

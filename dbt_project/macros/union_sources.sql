@@ -88,3 +88,12 @@
     where 1 = 0
     {%- endfor %}
 {%- endmacro %}
+
+{#- The sources that ship a staging model of at least one of these kinds. -#}
+{% macro sources_that_ship(kinds) -%}
+    {%- set shipping = [] -%}
+    {%- for source, shipped in var('sources').items() if kinds | select('in', shipped) | list -%}
+        {%- do shipping.append(source) -%}
+    {%- endfor -%}
+    {{ return(shipping) }}
+{%- endmacro %}

@@ -12,7 +12,8 @@ sold_lines as (
     where line_class in ('valid', 'without_customer') and quantity > 0 and unit_price > 0
 ),
 
--- prices below a penny: fractions are carried to the next such line, so that lines add up to orders and orders to the till's takings
+-- prices below a penny: fractions are carried to the next such line, so that lines add up to orders and
+-- orders to the till's takings
 -- (rounded one by one, 18,437 real invoices came out a penny short)
 rounded as (
     select

@@ -38,7 +38,8 @@ rounded as (
     from returned
 ),
 
--- a return whose number is C and the number of an earlier sale to the same person gives that sale back; of others the till does not say
+-- a return whose number is C and the number of an earlier sale to the same person gives that sale back;
+-- of others the till does not say
 refunds as (
     select
         'erp' as source,
