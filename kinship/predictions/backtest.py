@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -119,11 +118,11 @@ def published(fit: pa.Table) -> tuple[str, dict[str, Any]] | None:
     return None
 
 
-def code_version(*modules: ModuleType) -> str:
-    """Hash of the source of modules: a model of other code is another version."""
+def code_version(*files: str) -> str:
+    """Hash of the source of modules (their `__file__`): a model of other code is another version."""
     digest = hashlib.sha256()
-    for module in modules:
-        digest.update(Path(str(module.__file__)).read_bytes())
+    for file in files:
+        digest.update(Path(file).read_bytes())
     return digest.hexdigest()[:12]
 
 
