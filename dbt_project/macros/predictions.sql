@@ -41,3 +41,15 @@
             'email_received', 'sms_received', 'email_opened', 'email_clicked', 'email_replied', 'sms_clicked'
         )
 {%- endmacro %}
+
+{#- What every model of predictions found (kinship/predictions/backtest.py), under one another. A model of your own belongs into this list. -#}
+{% macro model_fits() -%}
+    {%- for fit in [
+        ref('int_predictions__expected_value_fit'),
+        ref('int_predictions__churn_fit'),
+        ref('int_predictions__campaign_propensity_fit'),
+    ] %}
+        select * from {{ fit }}
+        {% if not loop.last %}union all{% endif %}
+    {%- endfor %}
+{%- endmacro %}

@@ -35,14 +35,14 @@ SCORES = pa.schema(
 )
 
 
-def examples(features: pa.Table, outcomes: pa.Table) -> tuple[Examples, pa.Table]:
+def examples(features: pa.Table, outcomes: pa.Table | None = None) -> tuple[Examples, pa.Table]:
     """Examples of all cuts, and whom they are about: `customer_id`, `channel`.
 
     `features` and `outcomes`: the models `int_predictions__campaign_features` and `..._outcomes`. An answer is known
     of those who got a message after the cut.
     """
     keys = ["cut_number", "customer_id", "channel"]
-    joined = features.join(outcomes, keys, join_type="left outer")
+    joined = features if outcomes is None else features.join(outcomes, keys, join_type="left outer")
     joined = joined.sort_by([(key, "ascending") for key in ("customer_id", "channel", "cut_number")])
     counts = ("sent", "sent_60", "answered", "answered_60", "opened", "opened_60")
     sent, sent_60, answered, answered_60, opened, opened_60 = (as_numbers(joined[name]) for name in counts)
@@ -55,7 +55,9 @@ def examples(features: pa.Table, outcomes: pa.Table) -> tuple[Examples, pa.Table
     cut = as_numbers(joined["cut_number"]).astype(np.int64)
     person = np.asarray(ids.dictionary_encode().indices, dtype=np.int64)
     plain = np.column_stack([np.minimum(answered, sent), sent])
-    y = np.where(cut > 0, as_numbers(joined["has_answered"]), np.nan)
+    y = np.full(len(cut), np.nan)
+    if outcomes is not None:
+        y = np.where(cut > 0, as_numbers(joined["has_answered"]), np.nan)
     return Examples(person, cut, np.column_stack(columns), y, plain), joined.select(["customer_id", "channel"])
 
 
@@ -72,14 +74,14 @@ def fit(moments: pa.Table, features: pa.Table, outcomes: pa.Table) -> Fit:
     return classifier.fit(MODEL, moments.to_pylist(), FEATURES, found, by_own_rate, NAIVE, code)
 
 
-def score(fitted: pa.Table, features: pa.Table, outcomes: pa.Table) -> pa.Table:
+def score(fitted: pa.Table, features: pa.Table) -> pa.Table:
     """Probability per person and channel on which they have got a message in the last year, `SCORES`; no rows when the
     model is not published."""
     published = backtest.published(fitted)
     if published is None:
         return SCORES.empty_table()
     version, kept = published
-    found, people = examples(features, outcomes)
+    found, people = examples(features)
     now = found.cut == 0
     said = probabilities(kept, found.x[now])
     count = len(said)

@@ -39,14 +39,15 @@ SCORES = pa.schema(
 _EVENTS = ("events_30", "events_90", "carts_90", "answers_90", "tickets_90")
 
 
-def examples(orders: pa.Table, activity: pa.Table, outcomes: pa.Table) -> tuple[Examples, list[str]]:
+def examples(orders: pa.Table, activity: pa.Table, outcomes: pa.Table | None = None) -> tuple[Examples, list[str]]:
     """Examples of all cuts, and whom they are about. Rows of this model in the three tables of features and outcomes.
 
-    Whoever has no row of activity or outcome did nothing. At cut 0 no answer is known.
+    Whoever has no row of activity or outcome did nothing. At cut 0, and without outcomes, no answer is known.
     """
     keys = ["cut_number", "customer_id"]
     joined = orders.join(activity.select([*keys, *_EVENTS]), keys, join_type="left outer")
-    joined = joined.join(outcomes.select([*keys, "order_days_after"]), keys, join_type="left outer")
+    if outcomes is not None:
+        joined = joined.join(outcomes.select([*keys, "order_days_after"]), keys, join_type="left outer")
     joined = joined.sort_by([("customer_id", "ascending"), ("cut_number", "ascending")])
     column = {
         name: np.nan_to_num(as_numbers(joined[name])) for name in joined.column_names if name not in [*keys, "model"]
@@ -60,7 +61,9 @@ def examples(orders: pa.Table, activity: pa.Table, outcomes: pa.Table) -> tuple[
     logs += [np.log1p(column[name]) for name in ("order_days_30", "order_days_90", "order_days_365")]
     logs += [np.log1p(value), *(np.log1p(column[name]) for name in _EVENTS)]
     cut = as_numbers(joined["cut_number"]).astype(np.int64)
-    y = np.where(cut > 0, (column["order_days_after"] == 0).astype(float), np.nan)
+    y = np.full(len(cut), np.nan)
+    if outcomes is not None:
+        y = np.where(cut > 0, (column["order_days_after"] == 0).astype(float), np.nan)
     ids = joined["customer_id"].combine_chunks()
     person = np.asarray(ids.dictionary_encode().indices, dtype=np.int64)
     return Examples(person, cut, np.column_stack(logs), y, since), ids.to_pylist()
@@ -83,13 +86,13 @@ def fit(moments: pa.Table, orders: pa.Table, activity: pa.Table, outcomes: pa.Ta
     return classifier.fit(MODEL, moments.to_pylist(), FEATURES, found, by_recency, NAIVE, code)
 
 
-def score(fitted: pa.Table, orders: pa.Table, activity: pa.Table, outcomes: pa.Table) -> pa.Table:
+def score(fitted: pa.Table, orders: pa.Table, activity: pa.Table) -> pa.Table:
     """Every buyer's probability not to order, `SCORES`; no rows when the model is not published."""
     published = backtest.published(fitted)
     if published is None:
         return SCORES.empty_table()
     version, kept = published
-    found, ids = examples(orders, activity, outcomes)
+    found, ids = examples(orders, activity)
     now = found.cut == 0
     said = probabilities(kept, found.x[now])
     count = len(said)

@@ -148,13 +148,29 @@ class Test:
         """Whether both sums are right within `BIAS`."""
         return all(BIAS[0] <= each <= BIAS[1] for each in self.biases)
 
+    @property
+    def compared(self) -> dict[str, tuple[Numbers, Numbers, Numbers]]:
+        """What is judged: what came, what was predicted, and by the naive rule."""
+        return {
+            "orders": (self.orders, self.predicted_orders, self.buyers.order_days_before),
+            "value": (self.value, self.predicted_value, self.buyers.value_before),
+        }
+
+    def losses(self, name: str) -> tuple[Numbers, Numbers]:
+        """Squared errors of orders or value, and the naive rule's."""
+        actual, predicted, naive = self.compared[name]
+        return backtest.squared(actual, predicted), backtest.squared(actual, naive)
+
+    @property
+    def orders_errors(self) -> tuple[float, float]:
+        """RMSE of orders, and the naive rule's."""
+        actual, predicted, naive = self.compared["orders"]
+        return backtest.rmse(actual, predicted), backtest.rmse(actual, naive)
+
     def figures(self) -> list[Figure]:
         """Everything measured, with the naive rule's beside it."""
         measured = []
-        for name, actual, predicted, naive in (
-            ("orders", self.orders, self.predicted_orders, self.buyers.order_days_before),
-            ("value", self.value, self.predicted_value, self.buyers.value_before),
-        ):
+        for name, (actual, predicted, naive) in self.compared.items():
             for measure in (backtest.bias, backtest.mae, backtest.rmse, backtest.spearman, backtest.gini):
                 figure = Figure(
                     f"{name}_{measure.__name__}",
@@ -220,11 +236,11 @@ def fit(moments: pa.Table, features: pa.Table, outcomes: pa.Table) -> Fit:
                 if "decile" not in f.metric
             ]
             figures += corrected
-    faults = _faults(last)
+    faults = _faults(last, [earlier] if isinstance(earlier, Test) else [])
     if faults:
         return refused("; ".join(faults), figures, models)
     ahead = "" if last.days >= YEAR else f", judged {last.days} days ahead for want of history"
-    error, naive = (backtest.rmse(last.orders, said) for said in (last.predicted_orders, last.buyers.order_days_before))
+    error, naive = last.orders_errors
     reason = f"orders: RMSE {error:.3g} against {naive:.3g}; bias of orders and value {_said(last.biases)}{ahead}{note}"
     return Fit(MODEL, as_of, True, reason, len(now.ids), models.parameters(), figures, code)
 
@@ -277,24 +293,33 @@ def _helps(factors: tuple[float, float], last: Test) -> bool:
     )
 
 
-def _faults(test: Test) -> list[str]:
-    """Why a model with these predictions is not to be believed."""
+def _faults(last: Test, earlier: Sequence[Test]) -> list[str]:
+    """Why a model with these predictions is not to be believed. `earlier`: other cuts, for a second opinion."""
     faults = []
-    if not test.is_level:
-        faults.append(f"bias of orders and value is {_said(test.biases)}, not within {BIAS[0]} and {BIAS[1]}")
-    naive = test.buyers.order_days_before, test.buyers.value_before
-    losses = backtest.squared(test.orders, test.predicted_orders), backtest.squared(test.orders, naive[0])
-    if backtest.better_by(*losses) < backtest.SURE:
-        error, other = (math.sqrt(float(np.mean(loss))) for loss in losses)
-        faults.append(f"RMSE of orders {error:.3g} is not surely better than {other:.3g} of the naive rule ({NAIVE})")
-    for name, actual, predicted, plain in (
-        ("orders", test.orders, test.predicted_orders, naive[0]),
-        ("value", test.value, test.predicted_value, naive[1]),
-    ):
+    if not last.is_level:
+        faults.append(f"bias of orders and value is {_said(last.biases)}, not within {BIAS[0]} and {BIAS[1]}")
+    error, naive = last.orders_errors
+    gain = _gain([each.losses("orders") for each in (last, *earlier)])
+    if not (error < naive and gain >= backtest.SURE):
+        faults.append(
+            f"RMSE of orders {error:.3g} is not surely better than {naive:.3g} of the naive rule ({NAIVE}):"
+            f" {gain:.1f} standard errors over all cuts, {backtest.SURE} are needed"
+        )
+    if _gain([each.losses("value") for each in (last, *earlier)]) < -backtest.SURE:
+        faults.append("the squared error of value is surely worse than the naive rule's")
+    for name, (actual, predicted, plain) in last.compared.items():
         rank, other = backtest.gini(actual, predicted), backtest.gini(actual, plain)
         if not rank >= other - RANK:
             faults.append(f"buyers are ranked by {name} worse (Gini {rank:.3g}) than by the naive rule ({other:.3g})")
     return faults
+
+
+def _gain(losses: Sequence[tuple[Numbers, Numbers]]) -> float:
+    """`backtest.better_by` over several cuts, the losses of each by the naive rule's mean loss there."""
+    scales = [float(np.mean(naive)) or 1.0 for _, naive in losses]
+    ours = np.concatenate([loss / scale for (loss, _), scale in zip(losses, scales, strict=True)])
+    theirs = np.concatenate([loss / scale for (_, loss), scale in zip(losses, scales, strict=True)])
+    return backtest.better_by(ours, theirs)
 
 
 def _said(biases: tuple[float, float]) -> str:
