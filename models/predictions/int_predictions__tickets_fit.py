@@ -9,6 +9,7 @@ def model(dbt: Any, session: Any) -> Any:
     from kinship.predictions.frames import give, take
     from kinship.predictions.text.tickets import fit
 
-    as_of = take(dbt.ref("int_customers__as_of"))["as_of"][0].as_py()
-    labels, texts = take(dbt.ref("ticket_labels")), take(dbt.ref("int_predictions__ticket_texts"))
+    clock, labels = take(dbt.ref("int_customers__as_of")), take(dbt.ref("ticket_labels"))
+    texts = take(dbt.ref("int_predictions__ticket_texts"))
+    as_of = clock["as_of"][0].as_py()
     return give(session, fit(labels, texts, as_of.date() if as_of else None))

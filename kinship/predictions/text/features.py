@@ -73,7 +73,7 @@ def term_features() -> Any:
 def word_features() -> Any:
     """TF-IDF of words and parts of words alone: for texts of another trade than shops."""
     return make_union(
-        TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=2),
+        TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2)),
         TfidfVectorizer(sublinear_tf=True, analyzer="char_wb", ngram_range=(2, 4)),
     )
 
