@@ -7,7 +7,6 @@ import typer
 
 if TYPE_CHECKING:
     from kinship.segments.diff import Diff
-    from kinship.segments.header import Header
 
 segments = typer.Typer(help="Show the segments, and what a change of their SQL would do.", invoke_without_command=True)
 

@@ -23,7 +23,7 @@ from typing import Any
 import duckdb
 
 from kinship.errors import KinshipError, WrongUse
-from kinship.manifest import PROJECT_FILES, manifest_path
+from kinship.manifest import PROJECT_FILES
 from kinship.segments.header import is_segment
 from kinship.settings import ROOT, settings
 from kinship.warehouse import connect
@@ -136,7 +136,10 @@ class _Side:
             raise KinshipError(f"dbt cannot compile {self.label}:\n{(done.stdout + done.stderr).strip()}")
         manifest = json.loads((self._work / "manifest.json").read_text())
         compiled = {name: node for name, node in self.nodes.items() if node.get("compiled_code")}
-        self.nodes = {**manifest["nodes"], **{k: v for k, v in compiled.items() if not manifest["nodes"][k].get("compiled_code")}}
+        self.nodes = {
+            **manifest["nodes"],
+            **{k: v for k, v in compiled.items() if not manifest["nodes"][k].get("compiled_code")},
+        }
         self.macros = manifest["macros"]
 
     @property
@@ -305,9 +308,7 @@ def _is_query(node: Node) -> bool:
     )  # an incremental model's query is the one for an empty table: the whole of it
 
 
-def _changes(
-    warehouse: duckdb.DuckDBPyConnection, before: _Side, after: _Side, upstream: set[str]
-) -> list[Change]:
+def _changes(warehouse: duckdb.DuckDBPyConnection, before: _Side, after: _Side, upstream: set[str]) -> list[Change]:
     for side in (before, after):
         anew = {key for key in upstream if key in side.nodes} | set(side.segments.values())
         order = TopologicalSorter({key: [p for p in _parents(side.nodes[key]) if p in anew] for key in anew})
@@ -316,9 +317,7 @@ def _changes(
         faults = [side.faults[key] for key in sorted(side.faults) if key in upstream]
         if faults:
             raise KinshipError(faults[0])
-    return [
-        _change(warehouse, name, before, after) for name in sorted(before.segments.keys() | after.segments.keys())
-    ]
+    return [_change(warehouse, name, before, after) for name in sorted(before.segments.keys() | after.segments.keys())]
 
 
 def _change(warehouse: duckdb.DuckDBPyConnection, name: str, before: _Side, after: _Side) -> Change:
@@ -335,6 +334,3 @@ def _change(warehouse: duckdb.DuckDBPyConnection, name: str, before: _Side, afte
         else 0
     )
     return Change(name, sizes[0], sizes[1], stays, "; ".join(faults))
-
-
-__all__ = ["Change", "Diff", "compare", "manifest_path"]

@@ -33,7 +33,7 @@ def latest_sizes(warehouse: duckdb.DuckDBPyConnection) -> dict[str, Size]:
     if not has_table(warehouse, "segments", "int_segments__counts"):
         return {}
     rows = warehouse.execute(
-        "select segment, max(as_of), max_by(member_count, as_of), max_by(entered_count, as_of), max_by(left_count, as_of)"
-        " from segments.int_segments__counts group by segment"
+        "select distinct on (segment) segment, as_of, member_count, entered_count, left_count"
+        " from segments.int_segments__counts order by segment, as_of desc"
     ).fetchall()
     return {str(row[0]): Size(*row[1:]) for row in rows}
