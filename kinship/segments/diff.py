@@ -147,12 +147,19 @@ class _Side:
         """The segments' nodes, by name."""
         return {str(node["name"]): key for key, node in self.nodes.items() if is_segment(node)}
 
+    def parents(self, key: str) -> list[str]:
+        """The nodes that a node's query reads; what only its hooks read is none of them, once it is compiled."""
+        node = self.nodes[key]
+        parents = [parent for parent in node["depends_on"].get("nodes", ()) if parent in self.nodes]
+        compiled = node.get("compiled_code")
+        return [parent for parent in parents if not compiled or str(self.nodes[parent]["relation_name"]) in compiled]
+
     def upstream(self) -> set[str]:
         """The nodes that segments are made from, and no segments."""
         found: set[str] = set()
         todo = list(self.segments.values())
         while todo:
-            parents = set(_parents(self.nodes[todo.pop()])) & self.nodes.keys() - found
+            parents = set(self.parents(todo.pop())) - found
             found |= parents
             todo.extend(parents)
         return {key for key in found if not is_segment(self.nodes[key])}
@@ -175,8 +182,8 @@ class _Side:
     def query(self, key: str, anew: set[str]) -> str:
         """A node's query, reading what is worked out anew where it lies."""
         sql = str(self.nodes[key]["compiled_code"])
-        for other in _parents(self.nodes[key]):
-            if other in anew and other in self.nodes:
+        for other in self.parents(key):
+            if other in anew:
                 sql = sql.replace(str(self.nodes[other]["relation_name"]), self.table(other))
         return sql
 
@@ -188,7 +195,7 @@ class _Side:
         """Work out one node into its table; what goes wrong is kept in `faults`."""
         node = self.nodes[key]
         where = f"{node['original_file_path']} of {self.label}"
-        broken = [parent for parent in _parents(node) if parent in self.faults]
+        broken = [parent for parent in self.parents(key) if parent in self.faults]
         if broken:
             self.faults[key] = f"{where} reads what is broken: {self.nodes[broken[0]]['name']}"
             return
@@ -226,8 +233,8 @@ def compare(ref: str) -> Diff:
         _extract(commit, work / "files")
         with connect() as warehouse:  # ends at once where there is nothing to compare on
             warehouse.execute("select 1")
+        after = _Side(TREE, "after", ROOT, work / "after")
         before = _Side(ref, "before", work / "files", work / "before")
-        after = _tree(work / "after")
         anew, fixed = _differences(before, after, work / "files")
         if anew:
             for side in (before, after):
@@ -235,10 +242,6 @@ def compare(ref: str) -> Diff:
         with connect() as warehouse:
             changes = _changes(warehouse, before, after, anew)
     return Diff(ref, commit, changes, sorted(_names(before, after, anew)), fixed)
-
-
-def _parents(node: Node) -> list[str]:
-    return list(node["depends_on"].get("nodes", ()))
 
 
 def _names(before: _Side, after: _Side, keys: Iterable[str]) -> list[str]:
@@ -275,10 +278,6 @@ def _extract(commit: str, folder: Path) -> None:
         tar.extractall(folder, filter="data")
 
 
-def _tree(work: Path) -> _Side:
-    return _Side(TREE, "after", ROOT, work)
-
-
 def _differences(before: _Side, after: _Side, files: Path) -> tuple[set[str], list[str]]:
     """The models before the segments to work out anew, and what differs and cannot be."""
     sides = (before, after)
@@ -289,7 +288,7 @@ def _differences(before: _Side, after: _Side, files: Path) -> tuple[set[str], li
     grown = True
     while grown:
         readers = {
-            key for side in sides for key in upstream & side.nodes.keys() if anew & set(_parents(side.nodes[key]))
+            key for side in sides for key in upstream & side.nodes.keys() if anew & set(side.parents(key))
         } - anew
         grown = bool(readers - fixed)
         queries = {key for key in readers if all(_is_query(side.nodes[key]) for side in sides if key in side.nodes)}
@@ -311,7 +310,7 @@ def _is_query(node: Node) -> bool:
 def _changes(warehouse: duckdb.DuckDBPyConnection, before: _Side, after: _Side, upstream: set[str]) -> list[Change]:
     for side in (before, after):
         anew = {key for key in upstream if key in side.nodes} | set(side.segments.values())
-        order = TopologicalSorter({key: [p for p in _parents(side.nodes[key]) if p in anew] for key in anew})
+        order = TopologicalSorter({key: [p for p in side.parents(key) if p in anew] for key in anew})
         for key in order.static_order():
             side.build(warehouse, key, anew)
         faults = [side.faults[key] for key in sorted(side.faults) if key in upstream]

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-BOOKS = "memberships"  # the folder of models/segments/ that holds who was in, and no segment
+# What is no segment in models/segments/: the folder that holds who was in. Older commits have the one file there.
+BOOKS = {"memberships", "segment_memberships"}
 
 _HEADER = re.compile(r"\s*/\*(.*?)\*/", re.DOTALL)
 _FIELD = re.compile(r"^\s*(What|Owner|Purpose|Largest change):(.*?)(?=^\s*[A-Z][a-z ]*:|\Z)", re.DOTALL | re.MULTILINE)
@@ -25,7 +26,7 @@ class Header:
 
 def is_segment(node: Mapping[str, Any]) -> bool:
     """Whether a node of dbt's manifest is a segment."""
-    return node["resource_type"] == "model" and node["fqn"][1] == "segments" and BOOKS not in node["fqn"]
+    return node["resource_type"] == "model" and node["fqn"][1] == "segments" and BOOKS.isdisjoint(node["fqn"])
 
 
 def header(node: Mapping[str, Any]) -> Header:
