@@ -19,3 +19,25 @@
 {% macro spark__days_between(earlier, later) -%}
     cast(datediff({{ later }}, {{ earlier }}) as bigint)
 {%- endmacro %}
+
+{#- Every day from `first` to `last`, both included, as a list of dates; empty when `last` lies before `first`. -#}
+{% macro date_series(first, last) -%}
+    {{ adapter.dispatch('date_series', 'kinship')(first, last) }}
+{%- endmacro %}
+
+{% macro duckdb__date_series(first, last) -%}
+    cast(generate_series(cast({{ first }} as date), cast({{ last }} as date), interval '1' day) as date[])
+{%- endmacro %}
+
+{% macro spark__date_series(first, last) -%}
+    case
+        when cast({{ last }} as date) >= cast({{ first }} as date)
+            then sequence(cast({{ first }} as date), cast({{ last }} as date), interval '1' day)
+        else cast(array() as array<date>)
+    end
+{%- endmacro %}
+
+{#- `timestamp` moved by a number of minutes. -#}
+{% macro add_minutes(timestamp, minutes) -%}
+    {{ timestamp }} + {{ minutes }} * interval '1' minute
+{%- endmacro %}

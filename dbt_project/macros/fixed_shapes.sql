@@ -23,9 +23,10 @@
 {%- endmacro %}
 
 {#-
-    One row per record, attribute and value, with when the value was last observed.
+    One row per record, attribute and value, with when the value was last observed and whether it was ever verified.
 
-    `observations` maps relations, each with record_id and changed_at, to pairs [attribute, column].
+    `observations` maps relations, each with record_id and changed_at, to pairs [attribute, column], or to three: the third
+    is the condition on which the person is known to own the value. Without one it is not verified.
 -#}
 {% macro attribute_rows(source_name, observations) -%}
     select
@@ -33,24 +34,28 @@
         record_id,
         attribute,
         value,
+        bool_or(is_verified) as is_verified,
         max(changed_at) as observed_at
     from (
-        {{- value_rows('attribute', 'value', observations, ['changed_at']) }}
+        {{- value_rows('attribute', 'value', observations, ['changed_at'], condition='is_verified') }}
     ) as observed
     group by record_id, attribute, value
 {%- endmacro %}
 
-{% macro value_rows(name, value, observations, also) -%}
+{% macro value_rows(name, value, observations, also, condition=none) -%}
     {%- for relation, columns in observations.items() -%}
         {%- set last_relation = loop.last -%}
-        {%- for label, column in columns %}
+        {%- for column in columns %}
         select
             record_id,
-            '{{ label }}' as {{ name }},
-            trim({{ column }}) as {{ value }},
+            '{{ column[0] }}' as {{ name }},
+            trim({{ column[1] }}) as {{ value }},
+            {% if condition -%}
+            coalesce({{ column[2] if column | length > 2 else 'false' }}, false) as {{ condition }},
+            {% endif -%}
             {{ also | join(',\n            ') }}
         from {{ relation }}
-        where trim({{ column }}) <> ''
+        where trim({{ column[1] }}) <> ''
             {%- if not (loop.last and last_relation) %}
         union all
             {%- endif -%}
@@ -64,6 +69,8 @@
         'event_id': 'string', 'record_id': 'string', 'event_type': 'string', 'channel': 'string', 'occurred_at': 'timestamp',
         'received_at': 'timestamp', 'campaign': 'string', 'product_id': 'string', 'cart_id': 'string', 'order_id': 'string',
         'ticket_id': 'string', 'amount': 'decimal(18, 2)', 'currency': 'string', 'detail': 'string',
+        'utm_source': 'string', 'utm_medium': 'string', 'referrer_host': 'string', 'page_path': 'string',
+        'device_type': 'string', 'device_record_id': 'string', 'extracted_at': 'timestamp',
     } -%}
     {%- for column in columns if column not in shape -%}
         {{ exceptions.raise_compiler_error("event_columns: no column '" ~ column ~ "'; an event has " ~ shape | join(', ')) }}
@@ -77,7 +84,8 @@
 {#-
     One row per record, purpose, channel and moment out of `relation`, which has record_id, purpose, channel, status, legal_basis,
     captured_at and observed_at. Two statuses at one moment: the one observed last counts, and a refusal before a grant.
-    A refusal said again adds nothing; a grant given again is a renewal and stays.
+    A refusal said again adds nothing; a grant given again is a renewal and stays. Who said yes and says it no more has
+    withdrawn, and `unknown` (never asked, or the second step of a double opt-in not done) does not undo a no.
 -#}
 {% macro consent_rows(source_name, relation) -%}
     select
@@ -85,7 +93,7 @@
         record_id,
         purpose,
         channel,
-        status,
+        case when previous_status = 'granted' and status in ('denied', 'unknown') then 'withdrawn' else status end as status,
         legal_basis,
         captured_at
     from (
@@ -97,14 +105,18 @@
                 *,
                 row_number() over (
                     partition by record_id, purpose, channel, captured_at
-                    order by observed_at desc, case status when 'withdrawn' then 1 when 'denied' then 2 else 3 end
+                    order by
+                        observed_at desc,
+                        case status when 'withdrawn' then 1 when 'denied' then 2 when 'unknown' then 3 else 4 end
                 ) as opinion
             from {{ relation }}
             where captured_at is not null
         ) as opinions
         where opinion = 1
     ) as history
-    where status = 'granted' or previous_status is null or status <> previous_status
+    where
+        status = 'granted' or previous_status is null
+        or (status <> previous_status and (status <> 'unknown' or previous_status = 'granted'))
 {%- endmacro %}
 
 {#-

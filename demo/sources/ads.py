@@ -1,6 +1,6 @@
 """What attention cost: a row for each campaign and day. The names are those in the links that bring visitors."""
 
-from demo.clock import date_text
+from demo.clock import date_text, week_text
 from demo.world import World
 
 HEADER = "date,channel,campaign,impressions,clicks,cost,currency"
@@ -26,5 +26,7 @@ def row(world: World, day: int, place: int, *, with_new_column: bool) -> str:
     impressions = int(clicks * chance.uniform(18, 60)) + chance.randint(10, 90)
     cost = clicks * click_cost * chance.uniform(0.85, 1.15)
     currency = "GBP" if channel == "bing" else "EUR"
-    line = f"{date_text(day)},{channel},{campaign},{impressions},{clicks},{cost:.2f},{currency}"
+    # a newsletter has a name of its own every week, in the mailing tool too
+    name = f"{campaign}_{week_text(day)}" if channel == "email" else campaign
+    line = f"{date_text(day)},{channel},{name},{impressions},{clicks},{cost:.2f},{currency}"
     return f"{line},{int(clicks * chance.uniform(0.01, 0.05))}\n" if with_new_column else f"{line}\n"

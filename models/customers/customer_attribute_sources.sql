@@ -1,52 +1,35 @@
 with
 
-attributes as (
-    {{ union_sources('attributes') }}
+candidates as (
+    select * from {{ ref('customer_attribute_candidates') }}
 ),
 
-identity_graph as (
-    select * from {{ ref('identity_graph') }}
-),
-
-source_priority as (
-    select * from {{ ref('source_priority') }}
-),
-
-observed as (
+counts as (
     select
-        identity_graph.customer_id,
-        attributes.*,
-        coalesce(source_priority.priority, 99) as priority
-    from attributes
-    inner join identity_graph
-        on attributes.source = identity_graph.source and attributes.record_id = identity_graph.record_id
-    left join source_priority on attributes.source = source_priority.source
-),
-
--- the most trusted source speaks; of its own statements the latest
-ranked as (
-    select
-        *,
-        row_number() over (
-            partition by customer_id, attribute
-            order by priority asc, observed_at desc, record_id asc, value asc
-        ) as precedence,
-        count(*) over (partition by customer_id, attribute) as candidate_count
-    from observed
+        customer_id,
+        attribute,
+        cast(count(*) as integer) as candidate_count,
+        cast(count(distinct normal_value) as integer) as distinct_value_count
+    from candidates
+    group by customer_id, attribute
 ),
 
 customer_attribute_sources as (
     select
-        customer_id,
-        attribute,
-        value,
-        source,
-        record_id,
-        'source_priority' as rule,
-        cast(candidate_count - 1 as integer) as lost_count,
-        observed_at
-    from ranked
-    where precedence = 1
+        candidates.customer_id,
+        candidates.attribute,
+        candidates.value,
+        candidates.source,
+        candidates.record_id,
+        candidates.rule,
+        counts.candidate_count,
+        counts.candidate_count - 1 as lost_count,
+        counts.distinct_value_count,
+        candidates.is_verified,
+        candidates.observed_at
+    from candidates
+    inner join counts on candidates.customer_id = counts.customer_id and candidates.attribute = counts.attribute
+    where candidates.outcome = 'won'
 )
 
 select * from customer_attribute_sources

@@ -1,25 +1,14 @@
 with
 
-consents as (
-    {{ union_sources('consents') }}
-),
-
-identity_graph as (
-    select * from {{ ref('identity_graph') }}
-),
-
-ranked as (
+consent_events as (
     select
-        identity_graph.customer_id,
-        consents.*,
+        *,
         row_number() over (
-            partition by consents.source, consents.record_id, consents.purpose, consents.channel
+            partition by source, record_id, purpose, channel
             -- two statements of one moment: the more restrictive one holds
-            order by consents.captured_at desc, {{ consent_rank('consents.status') }}
+            order by captured_at desc, {{ consent_rank('status') }}, status
         ) as recency
-    from consents
-    inner join identity_graph
-        on consents.source = identity_graph.source and consents.record_id = identity_graph.record_id
+    from {{ ref('customer_consent_events') }}
 ),
 
 -- what each record says today; of a person's records the most restrictive speaks for all
@@ -30,7 +19,7 @@ said_by_record as (
             partition by customer_id, purpose, channel
             order by {{ consent_rank('status') }}, captured_at desc, source, record_id
         ) as precedence
-    from ranked
+    from consent_events
     where recency = 1
 ),
 
@@ -40,6 +29,7 @@ customer_consents as (
         purpose,
         channel,
         status,
+        coalesce(status = 'granted', false) as is_allowed,
         legal_basis,
         source,
         record_id,

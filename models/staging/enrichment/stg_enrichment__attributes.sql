@@ -3,7 +3,7 @@ with
 people_versions as (
     select
         people_versions.*,
-        companies.company_name
+        companies.name as company_name
     from {{ ref('stg_enrichment__people_versions') }} as people_versions
     left join {{ ref('stg_enrichment__companies') }} as companies
         on people_versions.company_domain = companies.company_domain

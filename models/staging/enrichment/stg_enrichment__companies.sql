@@ -15,15 +15,13 @@ appearances as (
 
 companies as (
     select
-        -- ids
+        'enrichment' as source,
+        company_domain as company_id,
         company_domain,
-        -- strings
-        {{ text_or_null('name') }} as company_name,
+        {{ text_or_null('name') }} as name,
         {{ text_or_null('industry') }} as industry,
+        try_cast(employees as integer) as employee_count,
         {{ text_or_null('upper(country_code)') }} as country_code,
-        -- numerics
-        try_cast(employees as integer) as employees,
-        -- timestamps
         {{ utc_timestamp('updated_at') }} as updated_at
     from appearances
 )

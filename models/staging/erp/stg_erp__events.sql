@@ -1,13 +1,14 @@
 with
 
+-- what nobody left a name at is no event of anyone
 orders as (
     select * from {{ ref('stg_erp__orders') }}
+    where record_id is not null
 ),
 
--- a cancellation without customer stays in stg_erp__cancellations
-cancellations as (
-    select * from {{ ref('stg_erp__cancellations') }}
-    where loyalty_number is not null
+refunds as (
+    select * from {{ ref('stg_erp__refunds') }}
+    where record_id is not null
 ),
 
 orders_placed as (
@@ -20,33 +21,33 @@ orders_placed as (
             'occurred_at': 'ordered_at',
             'received_at': 'ordered_at',
             'order_id': 'order_id',
-            'amount': 'net_amount',
+            'amount': 'gross_amount',
             'currency': 'currency',
         }) }}
     from orders
 ),
 
--- the till does not say which invoice is cancelled
-orders_cancelled as (
+-- often the till does not say what is brought back: then the order is not known
+orders_refunded as (
     select
         {{ event_columns('erp', {
-            'event_id': "'cancellations:' || invoice_id || ':' || loyalty_number",
-            'record_id': "'customers:' || loyalty_number",
-            'event_type': "'order_cancelled'",
+            'event_id': "'refunds:' || refund_id",
+            'record_id': 'record_id',
+            'event_type': "'order_refunded'",
             'channel': "'store'",
-            'occurred_at': 'cancelled_at',
-            'received_at': 'cancelled_at',
-            'order_id': 'invoice_id',
-            'amount': 'amount',
+            'occurred_at': 'refunded_at',
+            'received_at': 'refunded_at',
+            'order_id': 'order_id',
+            'amount': '-amount',
             'currency': 'currency',
         }) }}
-    from cancellations
+    from refunds
 ),
 
 events as (
     select * from orders_placed
     union all
-    select * from orders_cancelled
+    select * from orders_refunded
 )
 
 select * from events

@@ -44,7 +44,7 @@ said as (
         case state
             when 'SUBSCRIBED' then 'granted'
             when 'UNSUBSCRIBED' then 'withdrawn'
-            else 'denied'
+            else 'unknown'
         end as status,
         'consent' as legal_basis,
         captured_at,

@@ -35,6 +35,7 @@ events as (
             'occurred_at': 'occurred_at',
             'received_at': 'occurred_at',
             'campaign': 'campaign',
+            'extracted_at': 'extracted_at',
         }) }}
     from typed
 )

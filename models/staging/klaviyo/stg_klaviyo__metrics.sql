@@ -11,7 +11,8 @@ metrics as (
         -- strings
         {{ text_or_null(json_text('attributes', '.name')) }} as metric_name,
         -- timestamps
-        {{ utc_timestamp(json_text('attributes', '.created')) }} as created_at
+        {{ utc_timestamp(json_text('attributes', '.created')) }} as created_at,
+        cast(_extracted_at as timestamp) as extracted_at
     from appearances
 )
 

@@ -10,6 +10,7 @@ appearances as (
 parsed as (
     select
         id,
+        _extracted_at,
         {{ json_object('attributes', {
             'timestamp': none, 'datetime': none, 'uuid': none, 'event_properties': ['campaign_name', 'subject', 'url'],
         }) }} as event,
@@ -36,7 +37,12 @@ profile_events as (
         coalesce(
             {{ utc_timestamp('parsed.event.datetime') }},
             {{ utc_from_epoch_seconds('parsed.event.timestamp') }}
-        ) as occurred_at
+        ) as occurred_at,
+        -- a metric that gets a name gives its events another type
+        greatest(
+            cast(parsed._extracted_at as timestamp),
+            coalesce(metrics.extracted_at, cast(parsed._extracted_at as timestamp))
+        ) as extracted_at
     from parsed
     left join metrics on parsed.related.metric.data.id = metrics.metric_id
 )

@@ -20,6 +20,7 @@ attributes as (
             else records.type
         end as attribute,
         case records.type when 'country' then coalesce(countries.country_code, records.value) else records.value end as value,
+        false as is_verified,
         cast('2000-01-01' as timestamp) as observed_at
     from records
     left join countries on lower(trim(records.value)) = countries.name

@@ -5,7 +5,9 @@ messages as (
         *,
         {{ snake_case('message_name') }} as snake_name,
         -- a path may hold a token or an address: its first part says enough
-        nullif(split_part(page_path, '/', 2), '') as page_section
+        nullif(split_part(page_path, '/', 2), '') as page_section,
+        {{ url_host('referrer') }} as referrer_host,
+        {{ url_host('page_url') }} as page_host
     from {{ ref('stg_segment__messages') }}
     -- a message of nobody stays in stg_segment__messages
     where record_id is not null and occurred_at is not null
@@ -42,6 +44,13 @@ events as (
             'amount': 'coalesce(order_total, price * quantity, price)',
             'currency': 'currency',
             'detail': 'substr(coalesce(product_name, page_section), 1, 80)',
+            'utm_source': 'lower(campaign_source)',
+            'utm_medium': 'lower(campaign_medium)',
+            'referrer_host': 'case when page_host is null or referrer_host <> page_host then referrer_host end',
+            'page_path': safe_path('page_path'),
+            'device_type': 'device_type',
+            'device_record_id': "coalesce('anonymous:' || anonymous_id, record_id)",
+            'extracted_at': 'extracted_at',
         }) }}
     from typed
 )

@@ -76,7 +76,8 @@ messages as (
             {{ utc_timestamp('received_at') }},
             {{ utc_timestamp('sent_at') }},
             {{ utc_timestamp('timestamp') }}
-        ) as received_at
+        ) as received_at,
+        cast(_extracted_at as timestamp) as extracted_at
     from parsed
 )
 

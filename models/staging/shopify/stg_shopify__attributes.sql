@@ -28,7 +28,7 @@ attributes as (
             ['city', 'city'],
             ['postal_code', 'postal_code'],
             ['country_code', 'country_code'],
-            ['email', 'email'],
+            ['email', 'email', 'is_email_verified'],
             ['phone', 'phone'],
         ],
         'orders': [

@@ -31,7 +31,8 @@ checkouts as (
         -- timestamps
         {{ utc_timestamp('created_at') }} as created_at,
         {{ utc_timestamp('completed_at') }} as completed_at,
-        coalesce({{ utc_timestamp('updated_at') }}, {{ utc_timestamp('created_at') }}) as updated_at
+        coalesce({{ utc_timestamp('updated_at') }}, {{ utc_timestamp('created_at') }}) as updated_at,
+        cast(_extracted_at as timestamp) as extracted_at
     from parsed
 )
 

@@ -31,7 +31,7 @@ said as (
         case state
             when 'subscribed' then 'granted'
             when 'unsubscribed' then 'withdrawn'
-            else 'denied'
+            else 'unknown'
         end as status,
         'consent' as legal_basis,
         captured_at,

@@ -3,12 +3,13 @@ with
 order_headers as (
     select
         *,
-        case source_name when 'pos' then 'store' else 'web' end as channel
+        case source_name when 'pos' then 'store' else 'web' end as channel,
+        {{ url_host('referring_site') }} as referrer_host
     from {{ ref('stg_shopify__order_headers') }}
 ),
 
-order_refunds as (
-    select * from {{ ref('stg_shopify__order_refunds') }}
+refunds as (
+    select * from {{ ref('stg_shopify__refunds') }}
 ),
 
 checkouts as (
@@ -24,10 +25,16 @@ orders_placed as (
             'channel': 'channel',
             'occurred_at': 'processed_at',
             'received_at': 'created_at',
+            'campaign': url_parameter('landing_site', 'utm_campaign'),
             'cart_id': 'cart_id',
             'order_id': 'order_id',
             'amount': 'total_price',
             'currency': 'currency',
+            'utm_source': 'lower(' ~ url_parameter('landing_site', 'utm_source') ~ ')',
+            'utm_medium': 'lower(' ~ url_parameter('landing_site', 'utm_medium') ~ ')',
+            'referrer_host': 'referrer_host',
+            'page_path': safe_path('landing_site'),
+            'extracted_at': 'extracted_at',
         }) }}
     from order_headers
 ),
@@ -46,6 +53,7 @@ orders_cancelled as (
             'amount': '-total_price',
             'currency': 'currency',
             'detail': 'cancel_reason',
+            'extracted_at': 'extracted_at',
         }) }}
     from order_headers
     where cancelled_at is not null
@@ -54,18 +62,19 @@ orders_cancelled as (
 orders_refunded as (
     select
         {{ event_columns('shopify', {
-            'event_id': "'refunds:' || order_refunds.refund_id",
-            'record_id': 'order_refunds.record_id',
+            'event_id': "'refunds:' || refunds.refund_id",
+            'record_id': 'refunds.record_id',
             'event_type': "'order_refunded'",
             'channel': 'order_headers.channel',
-            'occurred_at': 'coalesce(order_refunds.refunded_at, order_headers.updated_at)',
+            'occurred_at': 'refunds.refunded_at',
             'received_at': 'order_headers.updated_at',
-            'order_id': 'order_refunds.order_id',
-            'amount': '-order_refunds.amount',
-            'currency': 'order_refunds.currency',
+            'order_id': 'refunds.order_id',
+            'amount': '-refunds.amount',
+            'currency': 'refunds.currency',
+            'extracted_at': 'order_headers.extracted_at',
         }) }}
-    from order_refunds
-    inner join order_headers on order_refunds.order_id = order_headers.order_id
+    from refunds
+    inner join order_headers on refunds.order_id = order_headers.order_id
 ),
 
 checkouts_started as (
@@ -80,6 +89,7 @@ checkouts_started as (
             'cart_id': 'cart_id',
             'amount': 'total_price',
             'currency': 'currency',
+            'extracted_at': 'extracted_at',
         }) }}
     from checkouts
 ),

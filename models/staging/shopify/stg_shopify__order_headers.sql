@@ -39,6 +39,11 @@ order_headers as (
         {{ text_or_null('fulfillment_status') }} as fulfillment_status,
         {{ text_or_null('cancel_reason') }} as cancel_reason,
         {{ text_or_null('source_name') }} as source_name,
+        case {{ text_or_null('source_name') }}
+            when 'pos' then 'store'
+            when 'shopify_draft_order' then 'phone'
+            else 'web'
+        end as channel,
         {{ text_or_null('landing_site') }} as landing_site,
         {{ text_or_null('referring_site') }} as referring_site,
         {{ text_or_null(json_text('discount_codes', '[0].code')) }} as discount_code,
@@ -54,7 +59,8 @@ order_headers as (
         {{ utc_timestamp('created_at') }} as created_at,
         coalesce({{ utc_timestamp('processed_at') }}, {{ utc_timestamp('created_at') }}) as processed_at,
         {{ utc_timestamp('cancelled_at') }} as cancelled_at,
-        coalesce({{ utc_timestamp('updated_at') }}, {{ utc_timestamp('created_at') }}) as updated_at
+        coalesce({{ utc_timestamp('updated_at') }}, {{ utc_timestamp('created_at') }}) as updated_at,
+        cast(_extracted_at as timestamp) as extracted_at
     from parsed
 )
 

@@ -16,21 +16,29 @@ items as (
     from order_headers
 ),
 
+typed as (
+    select
+        *,
+        try_cast(item.quantity as integer) as quantity,
+        try_cast(item.price as decimal(18, 4)) as unit_price,
+        coalesce(try_cast(item.total_discount as decimal(18, 2)), 0) as discount_amount
+    from items
+),
+
 order_lines as (
     select
-        -- ids
+        'shopify' as source,
         item.id as order_line_id,
         order_id,
         {{ text_or_null('item.product_id') }} as product_id,
-        -- strings
         {{ text_or_null('item.sku') }} as sku,
-        {{ text_or_null('item.title') }} as product_title,
-        currency,
-        -- numerics
-        try_cast(item.quantity as integer) as quantity,
-        try_cast(item.price as decimal(18, 2)) as unit_price,
-        coalesce(try_cast(item.total_discount as decimal(18, 2)), 0) as discount_amount
-    from items
+        {{ text_or_null('item.title') }} as product_name,
+        quantity,
+        unit_price,
+        cast(discount_amount as decimal(18, 2)) as discount_amount,
+        cast(round(quantity * unit_price, 2) - discount_amount as decimal(18, 2)) as net_amount,
+        currency
+    from typed
 )
 
 select * from order_lines

@@ -12,14 +12,6 @@ lines as (
     group by order_id
 ),
 
-refunds as (
-    select
-        order_id,
-        sum(amount) as refunded_amount
-    from {{ ref('stg_shopify__order_refunds') }}
-    group by order_id
-),
-
 orders as (
     select
         'shopify' as source,
@@ -28,48 +20,24 @@ orders as (
         order_headers.order_number,
         order_headers.processed_at as ordered_at,
         case
+            when order_headers.cancelled_at is not null then order_headers.cancelled_at
+            when order_headers.financial_status = 'voided' then order_headers.updated_at
+        end as cancelled_at,
+        case
             when order_headers.cancelled_at is not null or order_headers.financial_status = 'voided' then 'cancelled'
             when order_headers.financial_status in ('paid', 'refunded', 'partially_refunded')
                 then order_headers.financial_status
             else 'open'
         end as status,
-        case order_headers.source_name
-            when 'pos' then 'store'
-            when 'shopify_draft_order' then 'phone'
-            else 'web'
-        end as channel,
+        order_headers.channel,
         order_headers.cart_id,
         order_headers.discount_code,
         cast(coalesce(lines.item_count, 0) as integer) as item_count,
-        coalesce(order_headers.total_price, 0) as gross_amount,
+        order_headers.total_price as gross_amount,
         coalesce(order_headers.total_discounts, 0) as discount_amount,
-        cast(coalesce(refunds.refunded_amount, 0) as decimal(18, 2)) as refunded_amount,
         order_headers.currency
     from order_headers
     left join lines on order_headers.order_id = lines.order_id
-    left join refunds on order_headers.order_id = refunds.order_id
-),
-
-with_net as (
-    select
-        source,
-        order_id,
-        record_id,
-        order_number,
-        ordered_at,
-        status,
-        channel,
-        cart_id,
-        discount_code,
-        item_count,
-        gross_amount,
-        discount_amount,
-        refunded_amount,
-        cast(
-            case when status = 'cancelled' then 0 else gross_amount - refunded_amount end as decimal(18, 2)
-        ) as net_amount,
-        currency
-    from orders
 )
 
-select * from with_net
+select * from orders

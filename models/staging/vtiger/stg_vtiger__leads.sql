@@ -6,24 +6,12 @@ lead_versions as (
 
 leads as (
     select
-        -- ids
+        'vtiger' as source,
         lead_id,
-        -- strings
-        lead_number,
-        first_name,
-        last_name,
-        email,
-        phone,
-        mobile,
-        company_name,
+        record_id,
+        lead_status as status,
         lead_source,
-        lead_status,
-        city,
-        country_code,
-        -- booleans
-        is_email_opt_out,
         is_converted,
-        -- timestamps
         created_at,
         changed_at as updated_at
     from lead_versions

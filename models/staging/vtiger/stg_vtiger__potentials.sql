@@ -1,30 +1,31 @@
 with
 
-appearances as (
-    {{ latest_appearances('vtiger', 'potentials', key='id', changed_at='modifiedtime') }}
+potential_versions as (
+    select * from {{ ref('stg_vtiger__potential_versions') }}
 ),
 
 potentials as (
     select
         -- ids
-        id as potential_id,
-        {{ text_or_null('contact_id') }} as contact_id,
-        {{ text_or_null('related_to') }} as account_id,
+        potential_id,
+        contact_id,
+        account_id,
         -- strings
-        {{ text_or_null('potential_no') }} as potential_number,
-        {{ text_or_null('potentialname') }} as potential_name,
-        {{ text_or_null('sales_stage') }} as sales_stage,
-        {{ text_or_null('leadsource') }} as lead_source,
-        '{{ var('vtiger_currency') }}' as currency,
+        potential_number,
+        potential_name,
+        sales_stage,
+        lead_source,
+        currency,
         -- numerics
-        try_cast(amount as decimal(18, 2)) as amount,
-        try_cast(probability as decimal(5, 2)) as probability_percent,
+        amount,
+        probability_percent,
         -- dates
-        try_cast(closingdate as date) as closing_date,
+        closing_date,
         -- timestamps
-        {{ utc_timestamp('createdtime') }} as created_at,
-        {{ utc_timestamp('modifiedtime') }} as updated_at
-    from appearances
+        created_at,
+        changed_at as updated_at
+    from potential_versions
+    where appearance = 1
 )
 
 select * from potentials

@@ -22,17 +22,16 @@ tickets_opened as (
     select
         {{ event_columns('zendesk', {
             'event_id': "'tickets:' || tickets.ticket_id",
-            'record_id': "'users:' || tickets.requester_id",
+            'record_id': 'tickets.record_id',
             'event_type': "'ticket_opened'",
             'channel': "'support'",
-            'occurred_at': 'tickets.created_at',
-            'received_at': 'tickets.created_at',
+            'occurred_at': 'tickets.opened_at',
+            'received_at': 'tickets.opened_at',
             'ticket_id': 'tickets.ticket_id',
             'detail': 'coalesce(tickets.priority, tickets.ticket_type)',
         }) }}
     from tickets
-    left join agents on tickets.requester_id = agents.user_id
-    where agents.user_id is null and tickets.requester_id is not null and tickets.created_at is not null
+    where tickets.record_id is not null and tickets.opened_at is not null
 ),
 
 tickets_commented as (

@@ -1,0 +1,137 @@
+{{ config(pre_hook="{{ check_survivorship() }}") }}
+
+with
+
+attribute_values as (
+    select * from {{ ref('int_customers__attribute_values') }}
+),
+
+survivorship as (
+    select * from {{ ref('survivorship') }}
+),
+
+-- an attribute is chosen by itself, or with those it goes together with: that is the choice
+ruled as (
+    select
+        attribute_values.*,
+        coalesce(rules.together, attribute_values.attribute) as choice,
+        case when rules.together is null then attribute_values.value else '' end as entry,
+        case when rules.together is null then attribute_values.is_verified else false end as speaks_verified,
+        coalesce(rules.rule, others.rule) as rule,
+        {{ place_in_order('attribute_values.source', 'coalesce(rules.source_order, others.source_order)') }} as source_place
+    from attribute_values
+    left join survivorship as rules on attribute_values.attribute = rules.attribute
+    left join survivorship as others on others.attribute = '*'
+),
+
+-- a record stands by what it said last; a confirmed value stands until another is confirmed
+timed as (
+    select
+        *,
+        max(observed_at) over (partition by source, record_id, choice, speaks_verified) as last_said_at
+    from ruled
+    where not (is_blocked or is_invalid)
+),
+
+statements as (
+    select
+        customer_id,
+        choice,
+        source,
+        record_id,
+        entry,
+        rule,
+        source_place,
+        observed_at,
+        bool_or(is_verified) as is_verified,
+        count(distinct attribute) as attribute_count,
+        sum(length(value)) as value_length,
+        {{ string_list("attribute || '=' || normal_value") }} as normal_statement
+    from timed
+    where observed_at = last_said_at
+    group by customer_id, choice, source, record_id, entry, rule, source_place, observed_at
+),
+
+frequencies as (
+    select
+        customer_id,
+        choice,
+        normal_statement,
+        count(distinct source || ':' || record_id) as record_count
+    from statements
+    where rule = 'most_frequent'
+    group by customer_id, choice, normal_statement
+),
+
+ranked as (
+    select
+        statements.*,
+        row_number() over (
+            partition by statements.customer_id, statements.choice
+            order by
+                -- of what goes together the fullest, then what the rule says, then as docs/profile.md has it
+                statements.attribute_count desc,
+                case statements.rule
+                    when 'most_frequent' then frequencies.record_count
+                    when 'longest' then statements.value_length
+                    when 'verified_first' then case when statements.is_verified then 1 else 0 end
+                    else 0
+                end desc,
+                case when statements.rule = 'most_recent' then statements.observed_at end desc nulls last,
+                statements.source_place asc,
+                statements.observed_at desc,
+                statements.source asc,
+                statements.record_id asc,
+                statements.entry asc
+        ) as place
+    from statements
+    left join frequencies
+        on
+            statements.customer_id = frequencies.customer_id
+            and statements.choice = frequencies.choice
+            and statements.normal_statement = frequencies.normal_statement
+),
+
+placed as (
+    select
+        ruled.*,
+        ranked.place,
+        row_number() over (
+            partition by ruled.customer_id, ruled.attribute
+            order by ranked.place asc nulls last, ruled.source asc, ruled.record_id asc, ruled.value asc
+        ) as candidate_rank
+    from ruled
+    left join ranked
+        on
+            ruled.customer_id = ranked.customer_id
+            and ruled.choice = ranked.choice
+            and ruled.source = ranked.source
+            and ruled.record_id = ranked.record_id
+            and ruled.entry = ranked.entry
+            and ruled.observed_at = ranked.observed_at
+            and not (ruled.is_blocked or ruled.is_invalid)
+),
+
+customer_attribute_candidates as (
+    select
+        customer_id,
+        attribute,
+        cast(candidate_rank as integer) as candidate_rank,
+        value,
+        normal_value,
+        source,
+        record_id,
+        rule,
+        case
+            when place = 1 and candidate_rank = 1 then 'won'
+            when place is not null then 'lost'
+            when is_blocked then 'blocked'
+            when is_invalid then 'invalid'
+            else 'superseded'
+        end as outcome,
+        is_verified,
+        observed_at
+    from placed
+)
+
+select * from customer_attribute_candidates

@@ -1,0 +1,43 @@
+with
+
+orders as (
+    select * from {{ ref('int_customers__counted_orders') }}
+),
+
+touchpoints as (
+    select * from {{ ref('customer_touchpoints') }}
+),
+
+within_window as (
+    select
+        orders.order_id,
+        orders.ordered_at,
+        touchpoints.touchpoint_id,
+        touchpoints.channel,
+        touchpoints.campaign,
+        touchpoints.is_own,
+        touchpoints.touched_at,
+        min(case when touchpoints.is_own then 1 else 0 end) over (partition by orders.order_id) = 1 as is_all_own
+    from orders
+    inner join touchpoints
+        on
+            orders.customer_id = touchpoints.customer_id
+            and touchpoints.touched_at <= orders.ordered_at
+            and touchpoints.touched_at > {{ add_days('orders.ordered_at', -var('attribution_window_days')) }}
+),
+
+order_touches as (
+    select
+        order_id,
+        touchpoint_id,
+        channel,
+        campaign,
+        touched_at,
+        ordered_at,
+        cast(row_number() over (partition by order_id order by touched_at, touchpoint_id) as integer) as touch_place,
+        cast(count(*) over (partition by order_id) as integer) as touch_count
+    from within_window
+    where is_all_own or not is_own
+)
+
+select * from order_touches

@@ -1,0 +1,56 @@
+with
+
+moments as (
+    select
+        *,
+        {{ add_days('moment', 'horizon_days') }} as ends_at
+    from {{ ref('int_predictions__moments') }}
+    where model = 'campaign_propensity' and cut_number > 0
+),
+
+messages as (
+    select * from ({{ campaign_events() }}) as campaign_events
+),
+
+-- the next one that each person gets on each channel
+next_messages as (
+    select *
+    from (
+        select
+            moments.cut_number,
+            messages.event_id,
+            messages.customer_id,
+            messages.channel,
+            messages.campaign,
+            messages.occurred_at,
+            row_number() over (
+                partition by moments.cut_number, messages.customer_id, messages.channel
+                order by messages.occurred_at, messages.event_id
+            ) as place
+        from messages
+        inner join moments on messages.occurred_at > moments.moment and messages.occurred_at <= moments.ends_at
+        where messages.role = 'sent'
+    ) as sent
+    where place = 1
+),
+
+campaign_outcomes as (
+    select
+        cast(next_messages.cut_number as integer) as cut_number,
+        next_messages.customer_id,
+        next_messages.channel,
+        max(case when answers.event_id is null then 0 else 1 end) as has_answered
+    from next_messages
+    left join messages as answers
+        on
+            answers.role = 'answered'
+            and next_messages.customer_id = answers.customer_id
+            and next_messages.channel = answers.channel
+            and coalesce(next_messages.campaign, answers.campaign, '') = coalesce(answers.campaign, next_messages.campaign, '')
+            and answers.occurred_at >= next_messages.occurred_at
+            and answers.occurred_at
+            <= {{ add_days('next_messages.occurred_at', var('campaign_response_days')) }}
+    group by next_messages.cut_number, next_messages.customer_id, next_messages.channel
+)
+
+select * from campaign_outcomes

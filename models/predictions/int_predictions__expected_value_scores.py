@@ -1,0 +1,16 @@
+"""Expected orders and value: what the published model says of everyone now; empty when none is published."""
+
+from typing import Any
+
+
+def model(dbt: Any, session: Any) -> Any:
+    """Work out the predictions from the parameters kept with the run."""
+    from kinship.predictions import expected_value
+    from kinship.predictions.frames import give, take
+
+    dbt.config(materialized="table", packages=[])
+    fitted = take(dbt.ref("int_predictions__expected_value_fit"))
+    order_features = take(
+        dbt.ref("int_predictions__order_features").filter("model = 'expected_value' and cut_number = 0")
+    )
+    return give(session, expected_value.score(fitted, order_features))

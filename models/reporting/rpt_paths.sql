@@ -1,0 +1,105 @@
+{#- A path is told by its last six steps at most. -#}
+with
+
+-- an event leads to the next order, and to no other
+moments as (
+    select
+        customer_id,
+        event_type,
+        event_id,
+        occurred_at as moment,
+        cast(null as timestamp) as ordered_at
+    from {{ ref('customer_events') }}
+    where
+        {{ is_engagement('event_type') }}
+        and event_type not in ('order_placed', 'order_completed_web')
+        and occurred_at <= {{ as_of() }}
+    union all
+    select distinct
+        customer_id,
+        cast(null as {{ dbt.type_string() }}) as event_type,
+        cast(null as {{ dbt.type_string() }}) as event_id,
+        ordered_at as moment,
+        ordered_at
+    from {{ ref('int_customers__counted_orders') }}
+),
+
+followed as (
+    select
+        *,
+        min(ordered_at) over (
+            partition by customer_id order by moment range between current row and unbounded following
+        ) as next_order_at
+    from moments
+),
+
+steps as (
+    select
+        'event_type' as path_kind,
+        customer_id || '|' || cast(next_order_at as {{ dbt.type_string() }}) as order_key,
+        event_type as step,
+        event_id as step_id,
+        moment
+    from followed
+    where event_id is not null and next_order_at < {{ add_days('moment', var('attribution_window_days')) }}
+    union all
+    select
+        'channel' as path_kind,
+        order_id as order_key,
+        channel as step,
+        touchpoint_id as step_id,
+        touched_at as moment
+    from {{ ref('int_customers__order_touches') }}
+),
+
+-- the same again and again is one step
+changed as (
+    select
+        *,
+        lag(step) over (partition by path_kind, order_key order by moment, step_id) as previous_step
+    from steps
+),
+
+numbered as (
+    select
+        *,
+        row_number() over (partition by path_kind, order_key order by moment desc, step_id desc) as steps_before
+    from changed
+    where previous_step is null or previous_step <> step
+),
+
+paths as (
+    select
+        path_kind,
+        order_key,
+        concat_ws(
+            ' > ',
+            {%- for place in range(6, 0, -1) %}
+            max(case when steps_before = {{ place }} then step end){{ ',' if not loop.last }}
+            {%- endfor %}
+        ) as path,
+        least(count(*), 6) as step_count,
+        max(steps_before) > 6 as is_shortened
+    from numbered
+    group by path_kind, order_key
+),
+
+counted as (
+    select
+        path_kind,
+        path,
+        cast(max(step_count) as integer) as step_count,
+        cast(count(*) as integer) as orders,
+        cast(sum(case when is_shortened then 1 else 0 end) as integer) as shortened_orders,
+        cast(count(*) as double) / sum(count(*)) over (partition by path_kind) as order_share,
+        cast(row_number() over (partition by path_kind order by count(*) desc, path) as integer) as path_rank
+    from paths
+    group by path_kind, path
+),
+
+top_paths as (
+    select * from counted
+    where path_rank <= 100
+)
+
+select * from top_paths
