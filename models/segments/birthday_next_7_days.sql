@@ -1,5 +1,6 @@
 /*
-What:    people whose birthday is today or in the next 7 days; who was born on 29 February has it on the 28th in other years.
+What:    people whose birthday is today or in the next 7 days; who was born on 29 February has it on the 28th in
+         other years.
 Owner:   crm@example.com
 Purpose: marketing
 */

@@ -1,5 +1,6 @@
 /*
-What:    people who looked at products in the last 24 hours, left an hour ago or more, and put nothing in a cart and ordered nothing in that time.
+What:    people who looked at products in the last 24 hours, left an hour ago or more, and put nothing in a cart
+         and ordered nothing in that time.
 Owner:   growth@example.com
 Purpose: marketing
 */
@@ -29,7 +30,7 @@ browse_abandoned as (
     where
         cart_touches = 0
         and last_looked_at <= {{ add_hours(as_of(), -1) }}
-        and customer_id not in (select customer_id from ordered)
+        and customer_id not in (select ordered.customer_id from ordered)
 )
 
 select * from browse_abandoned

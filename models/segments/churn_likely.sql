@@ -1,5 +1,6 @@
 /*
-What:    people with two orders or more who probably order no more for a while (7 in 10 or worse); empty while the prediction is not published.
+What:    people with two orders or more who probably order no more for a while (7 in 10 or worse); empty while the
+         prediction is not published.
 Owner:   crm@example.com
 Purpose: marketing
 */

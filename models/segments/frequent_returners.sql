@@ -1,5 +1,6 @@
 /*
-What:    people with three orders or more who sent back something of at least half of them: help with sizes, not with offers.
+What:    people with three orders or more who sent back something of at least half of them: help with sizes, not
+         with offers.
 Owner:   service@example.com
 Purpose: marketing
 */

@@ -1,5 +1,6 @@
 /*
-What:    the tenth of all buyers of whom the most is expected in the next 12 months, rounded up; empty while the prediction is not published.
+What:    the tenth of all buyers of whom the most is expected in the next 12 months, rounded up; empty while the
+         prediction is not published.
 Owner:   crm@example.com
 Purpose: marketing
 */

@@ -1,5 +1,6 @@
 /*
-What:    people who got three mails or more in the last 90 days and opened none: stop writing, it harms the sender's name.
+What:    people who got three mails or more in the last 90 days and opened none: stop writing, it harms the
+         sender's name.
 Owner:   growth@example.com
 Purpose: marketing
 */

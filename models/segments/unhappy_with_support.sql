@@ -1,5 +1,6 @@
 /*
-What:    people who rated a ticket badly in the last 30 days, or have waited for its solution for more than 3 days: no campaigns to them now.
+What:    people who rated a ticket badly in the last 30 days, or have waited for its solution for more than 3
+         days: no campaigns to them now.
 Owner:   service@example.com
 Purpose: marketing
 */

@@ -1,5 +1,6 @@
 /*
-What:    10 % of those whose last order is more than 120 days old, drawn by hash: they get nothing, so that the offers can be measured.
+What:    10 % of those whose last order is more than 120 days old, drawn by hash: they get nothing, so that the
+         offers can be measured.
 Owner:   crm@example.com
 Purpose: marketing
 */

@@ -10,8 +10,9 @@
     post_hook="{{ close_removed_segments() }}",
 ) }}
 
-{#- Before this table was there, the segments wrote into one named `segment_memberships`: what that holds is taken over, once. -#}
-{%- set former = adapter.get_relation(this.database, this.schema, 'segment_memberships') if execute and not is_incremental() %}
+{#- Before this table was there, the segments wrote into one named `segment_memberships`: it is taken over, once. -#}
+{%- set name = 'segment_memberships' %}
+{%- set former = adapter.get_relation(this.database, this.schema, name) if execute and not is_incremental() %}
 
 with
 
