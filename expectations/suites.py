@@ -58,8 +58,9 @@ def expect(what: str, column: str, says: str, *, critical: bool = False, **argum
 class Suite:
     """Expectations about one frame.
 
-    A frame with a column `asset` has one row of measures per table, and each table gets a result of its own. A frame
-    without it holds columns of the table `asset`: its results say how many values failed, never which.
+    A frame with a column `asset` has one row of measures per table, and each table gets a result of its own; a column
+    `<measure>_because` has words to add to what is said when that measure fails. A frame without `asset` holds columns
+    of the table `asset` of the suite: its results say how many values failed, never which.
     """
 
     name: str
@@ -149,6 +150,7 @@ def _by_asset(suite: Suite, frame: "pd.DataFrame", outcome: "ExpectationSuiteVal
     assets = [suite.asset] if suite.asset else list(frame["asset"])
     failed: dict[str, list[str]] = {asset: [] for asset in assets}
     critical: set[str] = set()
+    measures = {} if suite.asset else {str(row["asset"]): row for row in frame.to_dict("records")}
     for result in outcome.results:
         config = result.expectation_config
         if result.success or config is None:
@@ -163,10 +165,10 @@ def _by_asset(suite: Suite, frame: "pd.DataFrame", outcome: "ExpectationSuiteVal
             # a failure that names no row, as of an expectation that could not be evaluated, is everyone's
             where = [row["asset"] for row in listed] if listed else assets
         for asset in where:
-            failed[asset].append(says)
+            because = measures.get(asset, {}).get(f"{config.kwargs.get('column')}_because")
+            failed[asset].append(f"{says} ({because})" if because else says)
             if config.severity == "critical":
                 critical.add(asset)
-    measures = {} if suite.asset else {str(row["asset"]): row for row in frame.to_dict("records")}
     return [
         CheckResult(
             asset=asset,
@@ -175,7 +177,11 @@ def _by_asset(suite: Suite, frame: "pd.DataFrame", outcome: "ExpectationSuiteVal
             severity="error" if asset in critical else "warning",
             expectations=len(outcome.results),
             failed=tuple(failed[asset]),
-            metadata={str(k): v for k, v in measures.get(asset, {}).items() if k != "asset"},
+            metadata={
+                str(k): v
+                for k, v in measures.get(asset, {}).items()
+                if k != "asset" and not str(k).endswith("_because")
+            },
         )
         for asset in assets
     ]

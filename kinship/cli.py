@@ -12,6 +12,7 @@ import typer
 from kinship import spark
 from kinship.errors import KinshipError, StoppedByGuard, WrongUse
 from kinship.identity.commands import add_to as add_identity_commands
+from kinship.segments.commands import segments
 from kinship.settings import ROOT, settings
 
 if TYPE_CHECKING:
@@ -240,6 +241,7 @@ def check(destination: Annotated[str, typer.Argument(help="A destination, as its
 
 
 add_identity_commands(app)
+app.add_typer(segments, name="segments")
 
 
 def _prepare_environment() -> None:

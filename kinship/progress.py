@@ -127,7 +127,8 @@ def _failure(step: str, data: Any) -> StepOutcome:
         )
     error = data.error
     if error is not None and error.cls_name == "DagsterAssetCheckFailedError":
-        return StepOutcome(step, "failed", message="what failed is listed under Checks; nothing behind it was touched")
+        message = "what failed is listed under Checks; nothing behind it was touched"
+        return StepOutcome(step, "failed", message=message, exit_code=3 if step.endswith("_gate") else 1)
     if os.environ.get("KINSHIP_DEBUG") and error is not None:
         return StepOutcome(step, "failed", message=error.to_string())
     while error is not None and error.cause is not None:

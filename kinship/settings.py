@@ -53,6 +53,8 @@ class Settings:
             "KINSHIP_LAKE": self.lake,
             "KINSHIP_TARGET": self.target,
             "DAGSTER_HOME": str(self.dagster_home),
+            # a model that reads all segments names them while dbt parses, which does not look into folders
+            "KINSHIP_SEGMENTS": " ".join(sorted(path.stem for path in (ROOT / "models" / "segments").glob("*.sql"))),
         }
 
 

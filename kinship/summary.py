@@ -10,8 +10,11 @@ import duckdb
 from rich.console import Console
 from rich.markup import escape
 
+from kinship.manifest import load_manifest
 from kinship.pipeline import Outcome
 from kinship.progress import title
+from kinship.segments.header import Header, headers
+from kinship.segments.sizes import Size, latest_sizes
 from kinship.settings import Settings
 from kinship.tables import plain_table, reasons
 from kinship.warehouse import connect, has_table, raw_sources
@@ -25,16 +28,6 @@ class SourceRows:
     total: int
     new: int
     quarantined: dict[str, int]
-
-
-@dataclass(frozen=True)
-class Segment:
-    """One segment now, and who came and went at the moment it was last built."""
-
-    name: str
-    members: int
-    entered: int
-    left: int
 
 
 @dataclass(frozen=True)
@@ -53,22 +46,23 @@ class Facts:
     sources: list[SourceRows] = field(default_factory=list)
     records: int = 0
     people: int = 0
-    segments: list[Segment] = field(default_factory=list)
+    segments: list[tuple[Header, Size]] = field(default_factory=list)
     built_at: datetime | None = None
     checks: Checks = field(default_factory=Checks)
 
 
-def facts(settings: Settings, new_rows: dict[str, int], rebuilt: bool) -> Facts:
-    """Read the counts of the summary. `new_rows` by source; `rebuilt`: whether this run built the tables."""
+def facts(settings: Settings, new_rows: dict[str, int]) -> Facts:
+    """Read the counts of the summary. `new_rows` by source."""
     found = Facts()
+    known = headers(load_manifest())
     with connect() as warehouse:
         found.sources = [_source(warehouse, source, new_rows.get(source, 0)) for source in raw_sources(warehouse)]
         if has_table(warehouse, "identity", "identity_graph"):
             found.records, found.people = _one(
                 warehouse, "select count(*), count(distinct customer_id) from identity.identity_graph"
             )
-        if has_table(warehouse, "segments", "segment_memberships"):
-            found.segments = _segments(warehouse, rebuilt)
+        sizes = latest_sizes(warehouse)
+        found.segments = [(one, sizes[one.name]) for one in known if one.name in sizes]
         if has_table(warehouse, "operations", "builds"):
             row = warehouse.execute("select finished_at from operations.builds").fetchone()
             found.built_at = row[0] if row else None
@@ -98,25 +92,6 @@ def _source(warehouse: duckdb.DuckDBPyConnection, source: str, new: int) -> Sour
             ).fetchall()
         )
     return SourceRows(source, int(total), new, reasons)
-
-
-def _segments(warehouse: duckdb.DuckDBPyConnection, rebuilt: bool) -> list[Segment]:
-    rows = warehouse.execute(
-        """
-        select
-            segment,
-            count(*) filter (where left_at is null),
-            count(*) filter (where entered_at = as_of),
-            count(*) filter (where left_at = as_of)
-        from segments.segment_memberships, customers.int_customers__as_of
-        group by segment
-        order by segment
-        """
-    ).fetchall()
-    return [
-        Segment(name, members, entered if rebuilt else 0, left if rebuilt else 0)
-        for name, members, entered, left in rows
-    ]
 
 
 def _checks(warehouse: duckdb.DuckDBPyConnection, artefacts: Path) -> Checks:
@@ -155,7 +130,7 @@ def print_run(console: Console, settings: Settings, outcome: Outcome) -> None:
     rebuilt = any(metadata.get("rebuilt") is not False for metadata in built)
     console.print()
     if settings.warehouse.exists():
-        found = facts(settings, new_rows, rebuilt)
+        found = facts(settings, new_rows)
         _print_facts(console, found, rebuilt)
     syncs = {
         asset.removeprefix("reverse_etl."): m
@@ -178,7 +153,7 @@ def print_run(console: Console, settings: Settings, outcome: Outcome) -> None:
 
 def print_facts(console: Console, settings: Settings) -> None:
     """Print what the warehouse holds now."""
-    _print_facts(console, facts(settings, {}, rebuilt=False), rebuilt=False, new=False)
+    _print_facts(console, facts(settings, {}), rebuilt=False, new=False)
 
 
 def _print_facts(console: Console, found: Facts, rebuilt: bool, new: bool = True) -> None:
@@ -191,9 +166,13 @@ def _print_facts(console: Console, found: Facts, rebuilt: bool, new: bool = True
     if found.people:
         console.print(f"[bold]People[/]  {found.people:,} from {found.records:,} records", "", highlight=False)
     if found.segments:
-        table = plain_table("Segments", ["segment"], ["members", "entered", "left"])
-        for segment in found.segments:
-            table.add_row(segment.name, f"{segment.members:,}", f"{segment.entered:,}", f"{segment.left:,}")
+        table = plain_table("Segments", ["segment"], ["members", "entered", "left"], ["owner", "purpose"])
+        for segment, size in found.segments:
+            # who came and went in an earlier build did not in this run
+            moved = (size.entered, size.left) if rebuilt else (0, 0)
+            table.add_row(
+                segment.name, *(f"{number:,}" for number in (size.members, *moved)), segment.owner, segment.purpose
+            )
         console.print(table, "")
     checks = found.checks
     when = "" if rebuilt or not found.built_at else f", at {found.built_at:%Y-%m-%d %H:%M} UTC; nothing is new since"

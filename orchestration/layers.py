@@ -11,6 +11,7 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 
 from kinship import builds
 from kinship.manifest import dbt_executable, load_manifest, manifest_path
+from kinship.segments.header import header, is_segment
 from kinship.settings import ROOT, settings
 from kinship.warehouse import connect
 
@@ -46,9 +47,13 @@ class LayerTranslator(DagsterDbtTranslator):
         return str(dbt_resource_props["fqn"][1])
 
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        if is_segment(dbt_resource_props):
+            return header(dbt_resource_props).what
         return str(dbt_resource_props.get("description", ""))
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str] | None:
+        if is_segment(dbt_resource_props):
+            return [header(dbt_resource_props).owner]
         meta = dbt_resource_props.get("config", {}).get("meta", {})
         owner = meta.get("owner") or meta.get("sync", {}).get("owner")
         return [owner] if owner else None

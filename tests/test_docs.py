@@ -13,6 +13,8 @@ SHARED = ROOT.parent / "shared" / "data"
 
 # Run by .ci/run on a clean checkout, or a server that does not end by itself (tests/test_orchestration*.py starts it).
 ELSEWHERE = {
+    "kinship segments",
+    "kinship segments --json",
     "make run",
     "make test",
     "make lint",
@@ -30,6 +32,7 @@ ELSEWHERE = {
     "kinship run --rebuild",  # tests/test_recipes.py
     "kinship run --accept-change",  # tests/test_recipes.py
     "make bench-identity",  # tests/test_benchmarks_identity.py runs its small form
+    "kinship segments diff REF",  # tests/test_segments_diff.py
     # tests/test_identity_commands.py
     "kinship explain",
     "kinship explain A [B]",
@@ -40,6 +43,8 @@ ELSEWHERE = {
     "kinship resolve people.csv --id id --out resolved.csv",
 }
 HERE = {
+    "kinship segments",
+    "kinship segments --json",
     "kinship demo --people 50 --days 10 --out <folder>",
     "kinship plan",
     "kinship plan --json",

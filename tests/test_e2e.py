@@ -62,8 +62,8 @@ def test_new_days_change_what_they_touch(built_company: Path, company: Path) -> 
         unfinished = warehouse.execute("select count(*) from operations.builds where finished_at is null").fetchone()
         warehouse.execute(f"attach '{built_company}/warehouse.duckdb' as earlier (read_only)")
         stays = warehouse.execute(
-            "select count(*) from earlier.segments.segment_memberships as told"
-            " anti join segments.segment_memberships using (segment, customer_id, entered_at)"
+            "select count(*) from earlier.segments.int_segments__stays as told"
+            " anti join segments.int_segments__stays using (segment, customer_id, entered_at)"
         ).fetchone()
     assert unfinished == (0,)
     assert stays == (0,), "what was told of the past stays told"

@@ -64,3 +64,47 @@ def test_segments(warehouse: duckdb.DuckDBPyConnection) -> None:
     assert {found[f"segments.{name} segments"].severity for name in ("loyal_customers", "engaged_not_bought")} == {
         "error"
     }
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "allowed", "stops"),
+    [
+        (None, 10_000, None, False),  # new
+        (100, 20, None, False),
+        (100, 19, None, True),
+        (49, 0, None, False),  # too small to say
+        (50, 0, None, True),
+        (100, 400, None, False),
+        (100, 401, None, True),
+        (0, 200, None, False),
+        (0, 201, None, True),
+        (100, 50, 0.5, False),
+        (100, 49, 0.5, True),
+        (100, 151, 0.5, True),
+        (19, 0, 0.5, False),
+        (20, 0, 0.5, True),
+        (100, 0, 1.0, False),
+        (100, 201, 1.0, True),
+    ],
+)
+def test_a_segment_may_change_so_much(before: float | None, after: int, allowed: float | None, stops: bool) -> None:
+    assert segments.change_too_large(before, after, allowed) is stops
+
+
+def test_a_segment_that_jumps_says_how_far_and_what_to_do(
+    warehouse: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    baseline = {"segments.loyal_customers": {"members": 1000}, "segments.high_value_at_risk": {"members": 3}}
+
+    def failed() -> tuple[str, ...]:
+        results = suites.run(warehouse, segments.SUITES, baseline, "test")
+        return next(one for one in results if one.asset == "segments.loyal_customers").failed
+
+    warehouse.execute("delete from segments.loyal_customers")
+    (said,) = failed()
+    assert said == (
+        "its size has changed no more than it may since the last good build (1,000 members before, 0 now: see"
+        " `kinship segments diff HEAD` and the data it reads; if it is right, `kinship run --accept-change`)"
+    )
+    monkeypatch.setenv("KINSHIP_ACCEPT_CHANGE", "1")
+    assert failed() == ()

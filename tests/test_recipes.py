@@ -13,6 +13,11 @@ FILES = ("dbt_project.yml", "profiles.yml", "pyproject.toml")
 
 SEGMENT = {
     "models/segments/cafe_guests.sql": """
+        /*
+        What:    people who signed the guest book.
+        Owner:   cafe@example.com
+        Purpose: marketing
+        */
         select distinct customer_id from {{ ref('customer_events') }} where source = 'cafe'
     """
 }

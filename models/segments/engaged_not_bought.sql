@@ -17,7 +17,7 @@ engaged_not_bought as (
     select customers.customer_id
     from {{ ref('customers') }} as customers
     inner join engaged on customers.customer_id = engaged.customer_id
-    where customers.lifecycle_stage = 'lead'
+    where customers.order_count = 0 and coalesce(customers.email, customers.phone) is not null
 )
 
 select * from engaged_not_bought

@@ -1,5 +1,6 @@
 /*
-What:    the best fifth of buyers by revenue who have been away twice as long as they used to be, and at least 45 days.
+What:    the best fifth of buyers by revenue who have been away twice as long as they used to be, and at least 45
+         days.
 Owner:   crm@example.com
 Purpose: marketing
 */

@@ -8,7 +8,7 @@ with
 loyal_customers as (
     select customer_id
     from {{ ref('customers') }}
-    where order_count >= 3 and lifecycle_stage = 'active'
+    where order_count >= 3 and last_order_at >= {{ add_days(as_of(), -60) }}
 )
 
 select * from loyal_customers

@@ -1,0 +1,17 @@
+/*
+What:    10 % of those whose last order is more than 120 days old, drawn by hash: they get nothing, so that the
+         offers can be measured.
+Owner:   crm@example.com
+Purpose: marketing
+*/
+with
+
+winback as (
+    select customer_id
+    from {{ ref('customers') }}
+    where
+        last_order_at < {{ add_days(as_of(), -120) }}
+        and {{ split('winback', a=45, b=45, holdout=10) }} = 'holdout'
+)
+
+select * from winback
