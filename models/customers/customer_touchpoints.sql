@@ -1,3 +1,4 @@
+{%- set own_channels = var('attribution_own_channels') | join("', '") -%}
 with
 
 sessions as (
@@ -29,8 +30,8 @@ landed as (
         on
             first_clicks.customer_id = sessions.customer_id
             and first_clicks.channel = sessions.channel
-            and sessions.started_at >= first_clicks.occurred_at
-            and sessions.started_at < {{ add_minutes('first_clicks.occurred_at', 30) }}
+            and first_clicks.occurred_at <= sessions.started_at
+            and {{ add_minutes('first_clicks.occurred_at', 30) }} > sessions.started_at
 ),
 
 touchpoints as (
@@ -60,7 +61,7 @@ touchpoints as (
 customer_touchpoints as (
     select
         *,
-        campaign is null and channel in ('{{ var("attribution_own_channels") | join("', '") }}') as is_own
+        campaign is null and channel in ('{{ own_channels }}') as is_own
     from touchpoints
 )
 

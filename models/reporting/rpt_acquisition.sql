@@ -96,11 +96,23 @@ paid_back as (
 ),
 
 cells as (
-    select month_date, channel, campaign from costs
+    select
+        month_date,
+        channel,
+        campaign
+    from costs
     union distinct
-    select month_date, channel, campaign from acquired
+    select
+        month_date,
+        channel,
+        campaign
+    from acquired
     union distinct
-    select month_date, channel, campaign from data_driven
+    select
+        month_date,
+        channel,
+        campaign
+    from data_driven
 ),
 
 acquisition as (

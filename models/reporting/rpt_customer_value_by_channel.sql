@@ -62,12 +62,12 @@ values_by_kind as (
         cast(count(expected_value_eur) as integer) as customers_with_expected_value,
         cast(avg(revenue_eur) as decimal(18, 2)) as revenue_per_customer_eur,
         cast(avg(expected_value_eur) as decimal(18, 2)) as expected_value_12_months_eur,
-        {%- for percentile in [25, 50, 75, 90] %}
-        cast(percentile_cont(0.{{ percentile }}) within group (order by expected_value_eur) as decimal(18, 2))
-            as expected_value_p{{ percentile }}_eur{{ ',' if not loop.last }}
-        {%- endfor %}
+        percentile_cont(0.25) within group (order by expected_value_eur) as p25,
+        percentile_cont(0.50) within group (order by expected_value_eur) as p50,
+        percentile_cont(0.75) within group (order by expected_value_eur) as p75,
+        percentile_cont(0.90) within group (order by expected_value_eur) as p90
     from people
-    group by cube (channel, country_code, first_category)
+    group by cube(channel, country_code, first_category)
 ),
 
 -- costs are known by channel, not by country: they are spread over all whom the channel brought since it is paid for
@@ -77,7 +77,7 @@ spent as (
         sum(cost_eur) as cost_eur,
         min(cost_date) as paid_since_date
     from {{ ref('campaign_costs') }}
-    group by cube (channel)
+    group by cube(channel)
 ),
 
 costs as (
@@ -94,7 +94,17 @@ costs as (
 
 customer_value_by_channel as (
     select
-        values_by_kind.*,
+        values_by_kind.channel,
+        values_by_kind.country_code,
+        values_by_kind.first_category,
+        values_by_kind.customers,
+        values_by_kind.customers_with_expected_value,
+        values_by_kind.revenue_per_customer_eur,
+        values_by_kind.expected_value_12_months_eur,
+        cast(values_by_kind.p25 as decimal(18, 2)) as expected_value_p25_eur,
+        cast(values_by_kind.p50 as decimal(18, 2)) as expected_value_p50_eur,
+        cast(values_by_kind.p75 as decimal(18, 2)) as expected_value_p75_eur,
+        cast(values_by_kind.p90 as decimal(18, 2)) as expected_value_p90_eur,
         cast(costs.cost_per_customer_eur as decimal(18, 2)) as cost_per_customer_eur
     from values_by_kind
     left join costs on values_by_kind.channel = costs.channel
