@@ -1,4 +1,4 @@
-"""Models of the layer customers run as they are on given tables, without dbt around them: for properties tried many times."""
+"""Models of the layer customers, run as they are on given tables without dbt around them."""
 
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -16,7 +16,8 @@ SOURCES = ("crm", "shop", "mail")
 VARS = {"sources": {source: ["attributes", "consents"] for source in SOURCES}, "identity_other_attributes": ["size"]}
 TABLES = {
     "attributes": (
-        "source varchar, record_id varchar, attribute varchar, value varchar, is_verified boolean, observed_at timestamp"
+        "source varchar, record_id varchar, attribute varchar, value varchar, is_verified boolean,"
+        " observed_at timestamp"
     ),
     "consents": (
         "source varchar, record_id varchar, purpose varchar, channel varchar, status varchar, legal_basis varchar,"
