@@ -1,4 +1,4 @@
-"""Money from the sources to the reports: half a million real invoice lines, and a company built in one go or day by day."""
+"""Money from the source to the report, on half a million real invoice lines."""
 
 from collections.abc import Iterator
 from decimal import Decimal
