@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ TABLES = {
 }
 
 
+@cache
 def model_sql(name: str, engine: str = "duckdb", **variables: Any) -> str:
     """The SQL of a model; tables are called by their bare names."""
     known = VARIABLES | variables
@@ -49,7 +51,8 @@ def house(tables: dict[str, Iterable[tuple[Any, ...]]] | None = None) -> duckdb.
         connection.execute(f"create table {name} ({columns})")
         if rows := list((tables or {}).get(name, [])):
             marks = ", ".join("?" for _ in rows[0])
-            connection.executemany(f"insert into {name} values ({marks})", rows)
+            values = ", ".join(f"({marks})" for _ in rows)
+            connection.execute(f"insert into {name} values {values}", [each for row in rows for each in row])
     return connection
 
 
