@@ -50,9 +50,12 @@ def house(tables: dict[str, Iterable[tuple[Any, ...]]] | None = None) -> duckdb.
     for name, columns in TABLES.items():
         connection.execute(f"create table {name} ({columns})")
         if rows := list((tables or {}).get(name, [])):
-            marks = ", ".join("?" for _ in rows[0])
-            values = ", ".join(f"({marks})" for _ in rows)
-            connection.execute(f"insert into {name} values {values}", [each for row in rows for each in row])
+            filled = pa.table(
+                [pa.array(column) for column in zip(*rows, strict=True)], [f"c{n}" for n in range(len(rows[0]))]
+            )
+            connection.register("filled", filled)
+            connection.execute(f"insert into {name} from filled")
+            connection.unregister("filled")
     return connection
 
 

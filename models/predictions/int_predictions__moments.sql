@@ -25,7 +25,7 @@ ranked_orders as (
 
 -- a few orders of years ago, taken over from an older shop, are no history to learn from
 history as (
-    select {{ days_between('min(ordered_at)', 'max(as_of)') }} as days
+    select coalesce({{ days_between('min(ordered_at)', 'max(as_of)') }}, 0) as days
     from ranked_orders
     where place > order_count * 0.05
 ),
@@ -48,7 +48,7 @@ expected_value_moments as (
         'expected_value' as model,
         0 as cut_number,
         clock.as_of as moment,
-        coalesce(spans.horizon_days, 0) as horizon_days
+        spans.horizon_days
     from clock
     cross join spans
     union all
