@@ -292,9 +292,7 @@ def test_the_tills_orders_add_up_to_its_takings(query: Query) -> None:
 
 
 def test_a_deal_keeps_every_stage_it_was_seen_in(query: Query) -> None:
-    rows = query(
-        "select deal_id, company_id, stage, probability, seen_from, appearance from staging.stg_vtiger__deals"
-    )
+    rows = query("select deal_id, company_id, stage, probability, seen_from, appearance from staging.stg_vtiger__deals")
     assert rows == [("13x1", None, None, None, at("2025-01-03"), 1)]
 
 

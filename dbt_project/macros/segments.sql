@@ -106,7 +106,7 @@
                 stays.segment = '{{ model.name }}'
                 and stays.customer_id = back.customer_id
                 and stays.entered_at = back.entered_at
-        when matched then update set left_at = null
+        when matched then update set left_at = cast(null as timestamp)
     {%- endif -%}
 {%- endmacro %}
 
@@ -170,7 +170,7 @@
                 reached.by_sms as sms_reachable_count
             from reached
         ) as counted
-            on counts.segment = counted.segment and counts.as_of = counted.as_of
+            on counts.segment = '{{ model.name }}' and counts.as_of = counted.as_of
         {%- set numbers = [
             'customer_count', 'member_count', 'entered_count', 'left_count', 'email_reachable_count', 'sms_reachable_count'
         ] %}
