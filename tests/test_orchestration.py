@@ -15,7 +15,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 import pytest
-from conftest import KINSHIP, call, environment
+from conftest import KINSHIP, ROOT, call, environment
 
 # dagster-dbt's SQL parser warns its developers on import
 pytestmark = pytest.mark.filterwarnings("ignore:sqlglotrs is deprecated:DeprecationWarning")
@@ -39,6 +39,19 @@ def test_groups_are_the_layers(definitions: dg.Definitions) -> None:
     groups = {assets.get(key).group_name for key in assets.get_all_asset_keys()}
     layers = {"extract", "seeds", "staging", "identity", "customers", "segments", "activation", "reverse_etl"}
     assert layers <= groups <= layers | {"predictions", "reporting"}
+
+
+def test_a_segment_says_who_is_in_and_whose_it_is(definitions: dg.Definitions) -> None:
+    segment = graph(definitions).get(dg.AssetKey(["segments", "loyal_customers"]))
+    assert segment.description.startswith("people with three orders or more")
+    assert segment.owners == ["crm@example.com"]
+
+
+def test_what_reads_all_segments_stands_after_them(definitions: dg.Definitions) -> None:
+    assets = graph(definitions)
+    segments = {dg.AssetKey(["segments", path.stem]) for path in (ROOT / "models" / "segments").glob("*.sql")}
+    for schema, table in (("segments", "segment_memberships"), ("reporting", "rpt_segment_sizes")):
+        assert segments <= assets.get(dg.AssetKey([schema, table])).parent_keys
 
 
 def test_lineage_runs_from_extraction_to_the_destination(definitions: dg.Definitions) -> None:

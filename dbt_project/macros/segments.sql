@@ -88,6 +88,28 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- Takes back an end that an earlier build of this very moment, or of a later one, gave to stays of people who are in. -#}
+{% macro reopen_stays() -%}
+    {%- if 'memberships' not in model.fqn -%}
+        merge into {{ ref('int_segments__stays') }} as stays
+        using (
+            select stays.customer_id, stays.entered_at
+            from {{ ref('int_segments__stays') }} as stays
+            left join {{ ref('identity_redirects') }} as redirects on stays.customer_id = redirects.customer_id
+            where
+                stays.segment = '{{ model.name }}'
+                and stays.left_at >= {{ as_of() }}
+                and stays.entered_at <= {{ as_of() }}
+                and coalesce(redirects.current_customer_id, stays.customer_id) in (select customer_id from {{ this }})
+        ) as back
+            on
+                stays.segment = '{{ model.name }}'
+                and stays.customer_id = back.customer_id
+                and stays.entered_at = back.entered_at
+        when matched then update set left_at = cast(null as timestamp)
+    {%- endif -%}
+{%- endmacro %}
+
 {#- Begins a stay for those who are new in this segment: whoever has one under an id that has since become this one is not new. -#}
 {% macro open_stays() -%}
     {%- if 'memberships' not in model.fqn -%}
@@ -148,7 +170,7 @@
                 reached.by_sms as sms_reachable_count
             from reached
         ) as counted
-            on counts.segment = counted.segment and counts.as_of = counted.as_of
+            on counts.segment = '{{ model.name }}' and counts.as_of = counted.as_of
         {%- set numbers = [
             'customer_count', 'member_count', 'entered_count', 'left_count', 'email_reachable_count', 'sms_reachable_count'
         ] %}
@@ -161,30 +183,43 @@
 
 {#-
     One row per segment, person and stay, by the ids of today. A stay belongs to the id the person had on entering; the redirects say who
-    that is now. Of one person, stays that touch are one: who was in under two ids, before these were found to be one person, has been in
-    since the earlier of both; after an unmerge each has its own again.
+    that is now. Of people who were known by several ids, stays that overlap or touch are one: who was in under two ids, before these were
+    found to be one person, has been in since the earlier of both; after an unmerge each has its own again.
 -#}
 {% macro person_stays(condition='1 = 1') -%}
     {%- set by_person = 'partition by segment, customer_id order by entered_at, ends_at, entered_as rows between unbounded preceding' -%}
-    with stays as (
+    with merged as (
+        select distinct current_customer_id as customer_id
+        from {{ ref('identity_redirects') }}
+        where customer_id <> current_customer_id
+    ),
+
+    stays as (
         select
             stays.segment,
             coalesce(redirects.current_customer_id, stays.customer_id) as customer_id,
             stays.customer_id as entered_as,
             stays.entered_at,
-            stays.left_at,
-            coalesce(stays.left_at, cast('9999-12-31 00:00:00' as timestamp)) as ends_at
+            stays.left_at
         from {{ ref('int_segments__stays') }} as stays
         left join {{ ref('identity_redirects') }} as redirects on stays.customer_id = redirects.customer_id
         -- one that began and ended at the same moment was a build that was corrected
         where {{ condition }} and (stays.left_at is null or stays.left_at > stays.entered_at)
     ),
 
+    of_merged as (
+        select
+            *,
+            coalesce(left_at, cast('9999-12-31 00:00:00' as timestamp)) as ends_at
+        from stays
+        where customer_id in (select customer_id from merged)
+    ),
+
     reached as (
         select
             *,
             max(ends_at) over ({{ by_person }} and 1 preceding) as reached_at
-        from stays
+        from of_merged
     ),
 
     numbered as (
@@ -194,6 +229,14 @@
         from reached
     )
 
+    select
+        segment,
+        customer_id,
+        entered_at,
+        left_at
+    from stays
+    where customer_id not in (select customer_id from merged)
+    union all
     select
         segment,
         customer_id,
