@@ -70,9 +70,9 @@ class _Adapter:
 class House:
     """A warehouse with the timeline. `changes` puts other text into models and macros, by the name of the file."""
 
-    def __init__(self, changes: Changes | None = None) -> None:
-        self.connection = duckdb.connect()
-        self.connection.execute("set threads = 1; set TimeZone = 'UTC'")
+    def __init__(self, changes: Changes | None = None, connection: duckdb.DuckDBPyConnection | None = None) -> None:
+        self.connection = connection or duckdb.connect(config={"threads": 1})
+        self.connection.execute("set TimeZone = 'UTC'")
         for name, columns in TABLES.items():
             self.connection.execute(f"create table {name} ({', '.join(map(' '.join, columns.items()))})")
         self.changes = tuple((changes or {}).items())
@@ -90,9 +90,10 @@ class House:
         if full_refresh:
             self.built.clear()
         for model in ORDER:
-            self._build(model)
+            self.build_model(model)
 
-    def _build(self, model: str) -> None:
+    def build_model(self, model: str) -> None:
+        """Build one of ORDER."""
         config: dict[str, Any] = {}
         exists = model in self.built
         context = {

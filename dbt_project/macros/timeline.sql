@@ -144,7 +144,7 @@
     grow together or part only at an event that came or went.
 -#}
 {% macro timeline_changes(told, held, drifted) -%}
-{%- set kept = "source not in ('" ~ drifted | join("', '") ~ "')" -%}
+{%- set kept = "source not in ('" ~ drifted | join("', '") ~ "')" if drifted else "event_id is not null" -%}
 changed as (
     select * from {{ told }}
     except
@@ -157,7 +157,9 @@ changed as (
 suspects as (
     select source, record_id
     from {{ ref('identity_assignments') }}
-    where assigned_at > (select max(changed_at) from {{ held }})
+    group by source, record_id
+    -- a record that has just come has no events here
+    having max(assigned_at) > (select max(changed_at) from {{ held }}) and count(*) > 1
     union
     select source, record_id from device_owners
     union
