@@ -44,7 +44,7 @@ people as (
         coalesce(countries.country_code, 'unknown') as country_code,
         coalesce(first_categories.category, 'unknown') as first_category,
         revenue.revenue_eur,
-        cast(expected_value.expected_value_12_months_eur as double) as expected_value_eur
+        expected_value.expected_value_12_months_eur as expected_value_eur
     from acquisitions
     inner join revenue on acquisitions.customer_id = revenue.customer_id
     left join countries on acquisitions.customer_id = countries.customer_id
@@ -60,12 +60,12 @@ values_by_kind as (
         coalesce(first_category, 'all') as first_category,
         cast(count(*) as integer) as customers,
         cast(count(expected_value_eur) as integer) as customers_with_expected_value,
-        cast(avg(revenue_eur) as decimal(18, 2)) as revenue_per_customer_eur,
-        cast(avg(expected_value_eur) as decimal(18, 2)) as expected_value_12_months_eur,
-        percentile_cont(0.25) within group (order by expected_value_eur) as p25,
-        percentile_cont(0.50) within group (order by expected_value_eur) as p50,
-        percentile_cont(0.75) within group (order by expected_value_eur) as p75,
-        percentile_cont(0.90) within group (order by expected_value_eur) as p90
+        {{ amount_each('sum(revenue_eur)', 'count(*)') }} as revenue_per_customer_eur,
+        {{ amount_each('sum(expected_value_eur)', 'count(expected_value_eur)') }} as expected_value_12_months_eur,
+        percentile_disc(0.25) within group (order by expected_value_eur) as expected_value_p25_eur,
+        percentile_disc(0.50) within group (order by expected_value_eur) as expected_value_p50_eur,
+        percentile_disc(0.75) within group (order by expected_value_eur) as expected_value_p75_eur,
+        percentile_disc(0.90) within group (order by expected_value_eur) as expected_value_p90_eur
     from people
     group by cube(channel, country_code, first_category)
 ),
@@ -83,7 +83,7 @@ spent as (
 costs as (
     select
         spent.channel,
-        spent.cost_eur / nullif(count(acquisitions.customer_id), 0) as cost_per_customer_eur
+        {{ amount_each('spent.cost_eur', 'count(acquisitions.customer_id)') }} as cost_per_customer_eur
     from spent
     left join acquisitions
         on
@@ -101,11 +101,11 @@ customer_value_by_channel as (
         values_by_kind.customers_with_expected_value,
         values_by_kind.revenue_per_customer_eur,
         values_by_kind.expected_value_12_months_eur,
-        cast(values_by_kind.p25 as decimal(18, 2)) as expected_value_p25_eur,
-        cast(values_by_kind.p50 as decimal(18, 2)) as expected_value_p50_eur,
-        cast(values_by_kind.p75 as decimal(18, 2)) as expected_value_p75_eur,
-        cast(values_by_kind.p90 as decimal(18, 2)) as expected_value_p90_eur,
-        cast(costs.cost_per_customer_eur as decimal(18, 2)) as cost_per_customer_eur
+        cast(values_by_kind.expected_value_p25_eur as decimal(18, 2)) as expected_value_p25_eur,
+        cast(values_by_kind.expected_value_p50_eur as decimal(18, 2)) as expected_value_p50_eur,
+        cast(values_by_kind.expected_value_p75_eur as decimal(18, 2)) as expected_value_p75_eur,
+        cast(values_by_kind.expected_value_p90_eur as decimal(18, 2)) as expected_value_p90_eur,
+        costs.cost_per_customer_eur
     from values_by_kind
     left join costs on values_by_kind.channel = costs.channel
 )
