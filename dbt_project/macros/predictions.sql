@@ -55,6 +55,7 @@
         ref('int_predictions__expected_value_fit'),
         ref('int_predictions__churn_fit'),
         ref('int_predictions__campaign_propensity_fit'),
+        ref('int_predictions__tickets_fit'),
     ] %}
         select * from {{ fit }}
         {% if not loop.last %}union all{% endif %}
