@@ -54,9 +54,7 @@ def oracle(said: list[Said], people: dict[tuple[str, str], str]) -> Allowed:
     found: Allowed = {}
     for person, purpose, channel in {(people[row.record], row.purpose, row.channel) for row in last.values()}:
         words = [
-            row
-            for row in last.values()
-            if (people[row.record], row.purpose, row.channel) == (person, purpose, channel)
+            row for row in last.values() if (people[row.record], row.purpose, row.channel) == (person, purpose, channel)
         ]
         noes = [row for row in words if row.status not in ("granted", "unknown")]
         yeses = [row for row in words if row.status == "granted"]

@@ -49,7 +49,9 @@ def house() -> House:
 def choose(house: House, rules: Iterable[Rule], said: Iterable[Said]) -> dict[tuple[str, str], tuple[str, str]]:
     """(person, attribute): (value, record that won)."""
     said = list(said)
-    house.put("survivorship", [(rule.attribute, rule.rule, rule.order or None, rule.together or None) for rule in rules])
+    house.put(
+        "survivorship", [(rule.attribute, rule.rule, rule.order or None, rule.together or None) for rule in rules]
+    )
     house.put("identity_graph", sorted({(row.source, row.record, row.person) for row in said}))
     house.put(
         "attributes",
@@ -60,7 +62,9 @@ def choose(house: House, rules: Iterable[Rule], said: Iterable[Said]) -> dict[tu
     )
     house.check_survivorship()
     house.build(*CHAIN)
-    rows = house.rows("select customer_id, attribute, value, source || ':' || record_id from customer_attribute_sources")
+    rows = house.rows(
+        "select customer_id, attribute, value, source || ':' || record_id from customer_attribute_sources"
+    )
     found = {(person, attribute): (value, record) for person, attribute, value, record in rows}
     assert len(found) == len(rows)
     return found
@@ -87,7 +91,9 @@ def oracle(rules: Iterable[Rule], said: Iterable[Said]) -> dict[tuple[str, str],
             same = [other for other in statements if _spelled(other) == _spelled(statement)]
             return len({(other[0].source, other[0].record) for other in same})
 
-        def merit(statement: list[Said], rule: Rule = rule, order: list[str] = order, frequency: Any = frequency) -> Any:
+        def merit(
+            statement: list[Said], rule: Rule = rule, order: list[str] = order, frequency: Any = frequency
+        ) -> Any:
             first = statement[0]
             by_rule = {
                 "source_priority": 0,
@@ -165,9 +171,7 @@ def sayings(draw: st.DrawFn) -> list[Said]:
 
 @settings(max_examples=150, deadline=None)
 @given(seeds(), st.lists(sayings(), min_size=1, max_size=4))
-def test_the_golden_record_is_the_one_the_rules_say(
-    house: House, rules: list[Rule], worlds: list[list[Said]]
-) -> None:
+def test_the_golden_record_is_the_one_the_rules_say(house: House, rules: list[Rule], worlds: list[list[Said]]) -> None:
     # several worlds in one build: persons and records of each are others
     said = [
         row._replace(person=f"{row.person}{world}", record=f"{world}{row.record}")
@@ -220,7 +224,10 @@ def test_a_number_without_its_country_is_one_with_the_same_number_abroad(house: 
 
 
 def test_what_a_steward_blocks_does_not_win(house: House) -> None:
-    said = [Said("ann", "crm", "r1", "email", "Info@firm.example", True, 9), Said("ann", "mail", "r2", "email", "ann@a.example", False, 0)]
+    said = [
+        Said("ann", "crm", "r1", "email", "Info@firm.example", True, 9),
+        Said("ann", "mail", "r2", "email", "ann@a.example", False, 0),
+    ]
     rules = [ALL_OTHERS]
     assert choose(house, rules, said)["ann", "email"][0] == "Info@firm.example"
     house.put("int_identity__overrides", [("block_value", "email", "info@firm.example")])
