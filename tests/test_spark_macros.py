@@ -69,7 +69,12 @@ CASES: dict[str, list[tuple[str, list[str]]]] = {
     "regexp_full_match": [("regexp_full_match('v', '[A-Za-z ]+|[0-9.]+')", TEXTS + EPOCHS)],
     "regexp_remove": [("regexp_remove('v', '[^a-z]')", TEXTS)],
     "regexp_swap": [("regexp_swap('v', '([a-z])([a-z])', '$2-$1')", TEXTS)],
-    "seconds_between": [("seconds_between(\"cast('2024-02-29 23:59:59.25' as timestamp)\", 'cast(v as timestamp)')", ["2024-03-01 00:00:00", "2024-02-28 23:59:59"])],
+    "seconds_between": [
+        (
+            "seconds_between(\"cast('2024-02-29 23:59:59.25' as timestamp)\", 'cast(v as timestamp)')",
+            ["2024-03-01 00:00:00", "2024-02-28 23:59:59"],
+        )
+    ],
     "split": [("split('winback', 'v', a=45, b=12.5, c=30)", TEXTS)],
     "holdout": [("holdout('winback', 50, 'v')", TEXTS)],
     "snake_case": [("snake_case('v')", TEXTS)],

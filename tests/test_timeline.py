@@ -19,7 +19,9 @@ RULES = [
     {"position": 3, "site_kind": "search", "channel": "organic_search"},
 ]
 SITES = [{"site": "google%", "site_kind": "search"}, {"site": "mail.google.%", "site_kind": "email"}]
-EVENT_OF_ALL = "event_id, customer_id, session_id, event_type, utm_source, campaign, amount, occurred_at, is_shared_device"
+EVENT_OF_ALL = (
+    "event_id, customer_id, session_id, event_type, utm_source, campaign, amount, occurred_at, is_shared_device"
+)
 
 
 @dataclass(frozen=True)
@@ -89,9 +91,7 @@ class World:
                 for event in group:
                     amount, at = event.amount, START + timedelta(minutes=event.minute)
                     identifier, shared = f"{source}:{event.number}", self.person(event)[1]
-                    events.add(
-                        (identifier, person, name, event.kind, event.utm_source, None, amount, at, shared)
-                    )
+                    events.add((identifier, person, name, event.kind, event.utm_source, None, amount, at, shared))
                 if not device:
                     continue
                 known = [event for event in group if event.utm_source or event.utm_medium]
@@ -186,7 +186,9 @@ PERSONS = ("ann", "bob", "cho")
 @st.composite
 def steps(draw: st.DrawFn) -> Step:
     """One thing that happens between two runs."""
-    what = draw(st.sampled_from(["tell", "tell", "tell", "tell", "retell", "till", "withdraw", "revive", "own", "share"]))
+    what = draw(
+        st.sampled_from(["tell", "tell", "tell", "tell", "retell", "till", "withdraw", "revive", "own", "share"])
+    )
     number = draw(st.integers(0, 11))
     minute = draw(st.integers(0, 12)) * 11
     record, device = draw(st.sampled_from(RECORDS)), draw(st.sampled_from(DEVICES))
@@ -202,7 +204,9 @@ def steps(draw: st.DrawFn) -> Step:
                     "web", number, where, device, minute, kind, *campaign, load=world.load
                 )
         elif what == "till":
-            world.events["till", number % 3] = Event("till", number % 3, "card:1", None, minute, "bought", amount=number)
+            world.events["till", number % 3] = Event(
+                "till", number % 3, "card:1", None, minute, "bought", amount=number
+            )
         elif what == "withdraw":
             world.events.pop(("web" if number % 4 else "till", number), None)
         elif what == "revive" and (held := world.events.get(("web", number))) and held.load:
@@ -211,9 +215,9 @@ def steps(draw: st.DrawFn) -> Step:
         elif what == "own":
             world.persons["web" if number % 5 else "till", record if number % 5 else "card:1"] = person
         elif what == "share":
-            world.slices = [
-                one for one in world.slices if one[0] != device
-            ] + ([(device, person, minute, minute + 50)] if number % 3 else [])
+            world.slices = [one for one in world.slices if one[0] != device] + (
+                [(device, person, minute, minute + 50)] if number % 3 else []
+            )
 
     return step
 
