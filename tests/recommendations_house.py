@@ -53,7 +53,11 @@ def house(lines: Iterable[Line], cancelled: dict[str, datetime | None] | None = 
     )
     if rows := [(*line, 1) for line in lines]:
         columns = dict(
-            zip(("order_id", "customer_id", "product_id", "ordered_at", "quantity"), zip(*rows), strict=True)
+            zip(
+                ("order_id", "customer_id", "product_id", "ordered_at", "quantity"),
+                zip(*rows, strict=True),
+                strict=True,
+            )
         )
         connection.register("given", pa.table({name: list(column) for name, column in columns.items()}))
         connection.execute("insert into customer_order_lines select * from given")
