@@ -5,6 +5,7 @@ import sys
 import textwrap
 from collections import Counter
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pyarrow as pa
@@ -111,8 +112,13 @@ def test_tickets_of_the_demo_are_told_apart(trained: tickets.Trained) -> None:
 
 
 def test_labels_without_a_pattern_are_not_published() -> None:
-    noise = [Example(f"word{number * 7919 % 1000}", f"topic{number % 3}", "normal") for number in range(60)]
-    noise += [Example(f"other{number * 31 % 100}", f"topic{number % 2}", "low") for number in range(20)]
+    chance = Random(1)
+    words = ["red", "green", "parcel", "one", "two", "three", "four", "five"]
+    noise = [
+        Example(" ".join(chance.choices(words, k=4)), chance.choice(["left", "middle", "right"]), "normal")
+        for _ in range(80)
+    ]
+    noise += [Example("red one", "left", "low")] * 5
     judged = tickets.train(noise, representation(), {})
     assert not judged.topic.is_published
     assert "at least" in judged.topic.reason
