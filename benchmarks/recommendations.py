@@ -49,7 +49,7 @@ def prepared(sample: int | None) -> duckdb.DuckDBPyConnection:
     connection.execute("set TimeZone = 'UTC'")
     chosen = f"where place <= {sample}" if sample else ""
     connection.execute(
-        "create table customer_order_lines as"  # noqa: S608
+        "create table customer_order_lines as"
         " with sold as (select invoice_no as order_id, md5(customer_id::varchar) as customer_id,"
         " upper(stock_code) as product_id, invoice_ts as ordered_at, quantity, rowid_ as line"
         f" from (select *, row_number() over () as rowid_ from '{INVOICES}')"
@@ -110,7 +110,7 @@ def rival(python: str, connection: duckdb.DuckDBPyConnection) -> tuple[float, fl
             products=[product_at[product] for _, product in rows],
             judged=[person_at[person] for person in judged],
         )
-        done = subprocess.run([python, "-c", RIVAL, str(given)], capture_output=True, text=True, check=True)  # noqa: S603
+        done = subprocess.run([python, "-c", RIVAL, str(given)], capture_output=True, text=True, check=True)
     theirs = json.loads(done.stdout)
     their_hits = [bool(baskets[p] & {products[i] for i in ids}) for p, ids in zip(judged, theirs, strict=True)]
     ours: dict[str, set[str]] = {}

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import yaml
-from macros import render, render_text
+from macros import render_text
 
 from kinship.predictions import next_products
 from kinship.predictions.backtest import Fit
@@ -28,10 +30,11 @@ STEPS = (
     "int_predictions__next_product_candidates",
 )
 
-# order, person, product, time; how many of it; when the order was cancelled
+# order, person, product, time
 Line = tuple[str, str, str, datetime]
 
 
+@cache
 def model_sql(name: str, engine: str = "duckdb", **variables: Any) -> str:
     """The SQL of a model; tables are called by their bare names."""
     known = VARIABLES | variables
@@ -43,12 +46,21 @@ def house(lines: Iterable[Line], cancelled: dict[str, datetime | None] | None = 
     """A warehouse in memory with these order lines; `cancelled`: order -> when it was cancelled."""
     connection = duckdb.connect()
     connection.execute("set TimeZone = 'UTC'")
+    connection.execute("set threads = 1")
     connection.execute(
         "create table customer_order_lines"
         " (order_id varchar, customer_id varchar, product_id varchar, ordered_at timestamp, quantity integer)"
     )
     if rows := [(*line, 1) for line in lines]:
-        connection.executemany("insert into customer_order_lines values (?, ?, ?, ?, ?)", rows)
+        columns = dict(
+            zip(
+                ("order_id", "customer_id", "product_id", "ordered_at", "quantity"),
+                zip(*rows, strict=True),
+                strict=True,
+            )
+        )
+        connection.register("given", pa.table({name: list(column) for name, column in columns.items()}))
+        connection.execute("insert into customer_order_lines select * from given")
     connection.execute("create table cancellations (order_id varchar, cancelled_at timestamp)")
     if cancelled:
         connection.executemany("insert into cancellations values (?, ?)", list(cancelled.items()))
@@ -98,6 +110,3 @@ def recommend(connection: duckdb.DuckDBPyConnection, fit: Fit) -> None:
     connection.register("fitted", fit.rows())
     connection.execute("create or replace table int_predictions__next_products_fit as select * from fitted")
     connection.execute(f"create or replace table next_products as {model_sql('next_products')}")
-
-
-__all__ = ["complete", "house", "judge", "look", "model_sql", "recommend", "render"]
