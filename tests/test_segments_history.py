@@ -13,7 +13,14 @@ from macros import render, render_text
 
 from kinship.settings import ROOT
 
-IDS = "abcde"
+IDS = "abc"
+WHO_IS_WHO = [
+    [0, 1, 2],
+    [0, 0, 2],
+    [0, 1, 1],
+    [0, 1, 0],
+    [0, 0, 0],
+]  # the place of each id's person
 FIRST = datetime(2026, 1, 1)
 HEADER = "/*\nWhat: a trial.\nOwner: a@example.com\nPurpose: marketing\n*/"
 OVERLAPS = (ROOT / "dbt_project" / "tests" / "segment_stays_do_not_overlap.sql").read_text()
@@ -39,12 +46,12 @@ MEMBERSHIPS = sql("person_stays()")
 def days(draw: st.DrawFn) -> list[Day]:
     """A few days: who is who on each, and who is in by each build of the day."""
     course = []
-    for _ in range(draw(st.integers(1, 6))):
-        groups = draw(st.lists(st.integers(0, len(IDS) - 1), min_size=len(IDS), max_size=len(IDS)))
-        person = [groups.index(group) for group in groups]  # the oldest id survives
-        people = sorted({IDS[place] for place in person})
-        builds = draw(st.lists(st.sets(st.sampled_from(people)), min_size=1, max_size=2))
-        course.append((person, builds))
+    for _ in range(draw(st.integers(3, 6))):
+        person = draw(st.sampled_from(WHO_IS_WHO))
+        is_in = st.lists(st.booleans(), min_size=len(IDS), max_size=len(IDS))
+        drawn = draw(st.lists(is_in, min_size=1, max_size=2))
+        people = set(person)
+        course.append((person, [{IDS[place] for place in people if one[place]} for one in drawn]))
     return course
 
 
