@@ -91,7 +91,9 @@ def test_a_new_rival_parts_what_was_joined_and_touches_nobody_else():
             details = house.rows("select detail from identity_edges where refusal = 'outmatched' order by 1")
             assert details == [("tested, rivals -4.6",)] * 2
     solved = dict(
-        house.rows("select record_id, solved_in from int_identity__clusters inner join int_identity__nodes using (node_id)")
+        house.rows(
+            "select record_id, solved_in from int_identity__clusters inner join int_identity__nodes using (node_id)"
+        )
     )
     assert solved["f"] == solved["g"] == 1, "looked at once"
     assert solved["a"] == 3
