@@ -1,4 +1,4 @@
-"""Weak likeness is weighed against its rivals before it joins anybody: small components, whoever comes in whatever order."""
+"""Weak likeness is weighed against its rivals before it joins: small components, whoever comes in whatever order."""
 
 import math
 from itertools import combinations
@@ -100,7 +100,7 @@ def test_a_new_rival_parts_what_was_joined_and_touches_nobody_else():
 
 
 def dense(people: int, seed: int = 1) -> tuple[list[str], dict[tuple[str, str], float]]:
-    """Two records a person, tied by 9 bits, in a town of namesakes: each record is a little like four of other people."""
+    """Two records a person, tied by 9 bits, in a town of namesakes: each is a little like four records of others."""
     random = Random(seed)
     likely: dict[tuple[str, str], float] = {}
     names = [f"{person:04}{half}" for person in range(people) for half in "ab"]
