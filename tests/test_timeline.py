@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - one event or guard per line
 """The timeline after any history of loads, late events, corrections, withdrawals, merges and splits is the one that is
 built from nothing, and the one that an independent reading of the rules gives."""
 
@@ -8,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from timeline_house import House
 
@@ -19,7 +20,9 @@ RULES = [
     {"position": 3, "site_kind": "search", "channel": "organic_search"},
 ]
 SITES = [{"site": "google%", "site_kind": "search"}, {"site": "mail.google.%", "site_kind": "email"}]
-EVENT_OF_ALL = "event_id, customer_id, session_id, event_type, utm_source, campaign, amount, occurred_at, is_shared_device"
+EVENT_OF_ALL = (
+    "event_id, customer_id, session_id, event_type, utm_source, campaign, amount, occurred_at, is_shared_device"
+)
 
 
 @dataclass(frozen=True)
@@ -89,9 +92,7 @@ class World:
                 for event in group:
                     amount, at = event.amount, START + timedelta(minutes=event.minute)
                     identifier, shared = f"{source}:{event.number}", self.person(event)[1]
-                    events.add(
-                        (identifier, person, name, event.kind, event.utm_source, None, amount, at, shared)
-                    )
+                    events.add((identifier, person, name, event.kind, event.utm_source, None, amount, at, shared))
                 if not device:
                     continue
                 known = [event for event in group if event.utm_source or event.utm_medium]
@@ -186,7 +187,9 @@ PERSONS = ("ann", "bob", "cho")
 @st.composite
 def steps(draw: st.DrawFn) -> Step:
     """One thing that happens between two runs."""
-    what = draw(st.sampled_from(["tell", "tell", "tell", "tell", "retell", "till", "withdraw", "revive", "own", "share"]))
+    what = draw(
+        st.sampled_from(["tell", "tell", "tell", "tell", "retell", "till", "withdraw", "revive", "own", "share"])
+    )
     number = draw(st.integers(0, 11))
     minute = draw(st.integers(0, 12)) * 11
     record, device = draw(st.sampled_from(RECORDS)), draw(st.sampled_from(DEVICES))
@@ -202,7 +205,9 @@ def steps(draw: st.DrawFn) -> Step:
                     "web", number, where, device, minute, kind, *campaign, load=world.load
                 )
         elif what == "till":
-            world.events["till", number % 3] = Event("till", number % 3, "card:1", None, minute, "bought", amount=number)
+            world.events["till", number % 3] = Event(
+                "till", number % 3, "card:1", None, minute, "bought", amount=number
+            )
         elif what == "withdraw":
             world.events.pop(("web" if number % 4 else "till", number), None)
         elif what == "revive" and (held := world.events.get(("web", number))) and held.load:
@@ -211,9 +216,9 @@ def steps(draw: st.DrawFn) -> Step:
         elif what == "own":
             world.persons["web" if number % 5 else "till", record if number % 5 else "card:1"] = person
         elif what == "share":
-            world.slices = [
-                one for one in world.slices if one[0] != device
-            ] + ([(device, person, minute, minute + 50)] if number % 3 else [])
+            world.slices = [one for one in world.slices if one[0] != device] + (
+                [(device, person, minute, minute + 50)] if number % 3 else []
+            )
 
     return step
 
@@ -244,7 +249,9 @@ def test_any_history_gives_what_a_build_from_nothing_gives(history: list[list[St
     live(history)
 
 
-def web(number: int, minute: int, load: int, record: str = "anonymous:1", device: str = "anonymous:1", **more: Any) -> Event:
+def web(
+    number: int, minute: int, load: int, record: str = "anonymous:1", device: str = "anonymous:1", **more: Any
+) -> Event:
     return Event("web", number, record, device, minute, load=load, **more)
 
 
@@ -422,14 +429,24 @@ MISSED = [
     (a_late_event_in_the_pause, "timeline", "on held.session_id = touched_sessions.session_id", "on false"),
     (a_merge_joins_two_histories, "timeline", "having max(assigned_at) >", "having max(assigned_at) <"),
     (anonymous_before_sign_up, "timeline", "where customer_id <> held_customer_id or", "where"),
-    (a_device_of_several_people, "timeline", "select source, record_id from device_owners", "select source, record_id from device_owners where false"),
+    (
+        a_device_of_several_people,
+        "timeline",
+        "select source, record_id from device_owners",
+        "select source, record_id from device_owners where false",
+    ),
     (a_device_of_several_people, "timeline", "where is_shared_device\n", "where false\n"),
     (an_extract_withdrawn, "timeline", "having sum(surplus) < 0", "having false"),
     (an_extract_withdrawn, "timeline", "having sum(surplus) <> 0", "having false"),
     (an_older_appearance_stands_again, "timeline", "having sum(surplus) <> 0", "having false"),
     (a_correction, "customer_events", "or held_session_id in (select session_id from left_sessions)", ""),
     (a_correction, "timeline", "where fresh.event_id is null and held", "where held"),
-    (a_source_that_does_not_say, "timeline", "where held.extracted_at is null and told.event_id is null", "where false"),
+    (
+        a_source_that_does_not_say,
+        "timeline",
+        "where held.extracted_at is null and told.event_id is null",
+        "where false",
+    ),
     (a_source_that_does_not_say, "timeline", "where extracted_at is null and {{ kept }}", "where false"),
     (a_late_event_before_the_first, "timeline", "where beginning.event_id is null", "where false"),
     (another_channel_rule, "customer_sessions", "where held.channel <>", "where held.channel ="),
