@@ -39,8 +39,8 @@ def fingerprint(connection: duckdb.DuckDBPyConnection) -> str:
             f' from "raw_{source}".extracted_files'
         ).fetchone()
         raw.append(f"{source}:{state}")
-    as_of = os.environ.get("KINSHIP_AS_OF", "")
-    return digest_of([*PROJECT_FILES, "expectations"], as_of, *raw)
+    settings_of = [os.environ.get(name, "") for name in ("KINSHIP_AS_OF", "KINSHIP_SENTENCE_MODEL")]
+    return digest_of([*PROJECT_FILES, "expectations"], *settings_of, *raw)
 
 
 def unchanged_since(connection: duckdb.DuckDBPyConnection) -> datetime | None:

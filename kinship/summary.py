@@ -31,6 +31,15 @@ class SourceRows:
 
 
 @dataclass(frozen=True)
+class Prediction:
+    """One model of predictions: whether its table may be used, and why or why not."""
+
+    model: str
+    is_published: bool
+    reason: str
+
+
+@dataclass(frozen=True)
 class Checks:
     """How the checks of the last build went."""
 
@@ -46,6 +55,7 @@ class Facts:
     sources: list[SourceRows] = field(default_factory=list)
     records: int = 0
     people: int = 0
+    predictions: list[Prediction] = field(default_factory=list)
     segments: list[tuple[Header, Size]] = field(default_factory=list)
     built_at: datetime | None = None
     checks: Checks = field(default_factory=Checks)
@@ -61,6 +71,7 @@ def facts(settings: Settings, new_rows: dict[str, int]) -> Facts:
             found.records, found.people = _one(
                 warehouse, "select count(*), count(distinct customer_id) from identity.identity_graph"
             )
+        found.predictions = _predictions(warehouse)
         sizes = latest_sizes(warehouse)
         found.segments = [(one, sizes[one.name]) for one in known if one.name in sizes]
         if has_table(warehouse, "operations", "builds"):
@@ -92,6 +103,20 @@ def _source(warehouse: duckdb.DuckDBPyConnection, source: str, new: int) -> Sour
             ).fetchall()
         )
     return SourceRows(source, int(total), new, reasons)
+
+
+def _predictions(warehouse: duckdb.DuckDBPyConnection) -> list[Prediction]:
+    fits = warehouse.execute(
+        "select table_name from information_schema.tables where table_schema = 'predictions'"
+        " and regexp_full_match(table_name, 'int_predictions__.*_fit') order by 1"
+    ).fetchall()
+    return [
+        Prediction(*row)
+        for (fit,) in fits
+        for row in warehouse.execute(
+            f'select model, is_published, reason from predictions."{fit}" where metric is null'  # noqa: S608
+        ).fetchall()
+    ]
 
 
 def _checks(warehouse: duckdb.DuckDBPyConnection, artefacts: Path) -> Checks:
@@ -165,6 +190,11 @@ def _print_facts(console: Console, found: Facts, rebuilt: bool, new: bool = True
     console.print(table, "")
     if found.people:
         console.print(f"[bold]People[/]  {found.people:,} from {found.records:,} records", "", highlight=False)
+    if found.predictions:
+        table = plain_table("Predictions", ["model", ""], [], ["why"])
+        for each in found.predictions:
+            table.add_row(each.model, "published" if each.is_published else "not published", escape(each.reason))
+        console.print(table, "")
     if found.segments:
         table = plain_table("Segments", ["segment"], ["members", "entered", "left"], ["owner", "purpose"])
         for segment, size in found.segments:

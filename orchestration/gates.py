@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from expectations import activation, customers, identity, raw, segments, suites
+from expectations import activation, customers, identity, predictions, raw, segments, suites
 from expectations.suites import Suite
 from kinship import builds
 from kinship.builds import CheckResult
@@ -83,13 +83,14 @@ def gates(raw_tables: Sequence[str]) -> list[dg.AssetChecksDefinition]:
             ),
             Gate(
                 "customers_gate",
-                [*identity.SUITES, *customers.SUITES],
+                [*identity.SUITES, *customers.SUITES, *predictions.SUITES],
                 [
                     (identity.ASSET, "identity"),
                     *((table, "customers") for table in customers.TABLES),
                     ("customers.customers", "profiles"),
+                    *((table, "predictions") for table in predictions.TABLES),
                 ],
-                "People and what they did: who they are, keys, belonging, believable numbers.",
+                "People, what they did and may do: who they are, keys, belonging, believable numbers.",
             ),
             Gate(
                 "segments_gate",

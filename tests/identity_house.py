@@ -60,6 +60,7 @@ ORDER = (
     "int_identity__shared_identifiers",
     "int_identity__likeness_model",
     "int_identity__likenesses",
+    "int_identity__rivals",
     "int_identity__links",
     "int_identity__claims",
     "int_identity__current_evidence",
@@ -86,7 +87,7 @@ POLICY = (
 START = datetime(2026, 1, 1)
 VARS = {
     "sources": {},
-    "identity_levels": {"strict": 14, "default": 4},
+    "identity_levels": {"strict": 14, "default": 4, "broad": 1},
     "identity_name_noise": 0.9,
     "identity_names_per_person": 3,
     "identity_graph_buckets": 16,

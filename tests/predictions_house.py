@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ TABLES = {
 }
 
 
+@cache
 def model_sql(name: str, engine: str = "duckdb", **variables: Any) -> str:
     """The SQL of a model; tables are called by their bare names."""
     known = VARIABLES | variables
@@ -48,8 +50,12 @@ def house(tables: dict[str, Iterable[tuple[Any, ...]]] | None = None) -> duckdb.
     for name, columns in TABLES.items():
         connection.execute(f"create table {name} ({columns})")
         if rows := list((tables or {}).get(name, [])):
-            marks = ", ".join("?" for _ in rows[0])
-            connection.executemany(f"insert into {name} values ({marks})", rows)
+            filled = pa.table(
+                [pa.array(column) for column in zip(*rows, strict=True)], [f"c{n}" for n in range(len(rows[0]))]
+            )
+            connection.register("filled", filled)
+            connection.execute(f"insert into {name} from filled")
+            connection.unregister("filled")
     return connection
 
 

@@ -69,7 +69,7 @@ def test_a_record_is_told_in_normal_form(connection: duckdb.DuckDBPyConnection) 
         "country_code": "bg",
         "national_id": "80-0201-1234",
         "gender": "M.",
-        "company_domain": "https://www.example.com",
+        "company_domain": "https://www.firm.example",
     }
     rows = attributes(connection, [("r:1", name, value, 1) for name, value in said.items()], "gender", "company_domain")
     assert rows[0] | {"attributes_hash": None} == {
@@ -87,7 +87,7 @@ def test_a_record_is_told_in_normal_form(connection: duckdb.DuckDBPyConnection) 
         "country": "BG",
         "national_id": "8002011234",
         "other_1": "m",
-        "other_2": "example.com",
+        "other_2": "firm.example",
         "given_name_canonical": "robert",
         "given_name_key": "robert",
         "family_name_key": "muler",

@@ -253,7 +253,7 @@ def test_every_type_is_compared():
 
 def test_levels_nest():
     assert WEIGHTS[STRICT] > WEIGHTS[DEFAULT] > WEIGHTS[BROAD]
-    assert [level_of(weight) for weight in (30.0, 5.0, -1.0, -9.0)] == [STRICT, DEFAULT, BROAD, None]
+    assert [level_of(weight) for weight in (30.0, 5.0, 2.5, -1.0)] == [STRICT, DEFAULT, BROAD, None]
 
 
 def countries(persons, names, seed=5):

@@ -174,7 +174,6 @@ def test_small_differences_between_engines(connection: duckdb.DuckDBPyConnection
         "regexp_full_match('v', 'a+')",
         "normalise_email('v')",
         "normalise_phone('v', 'v', 'v')",
-        "lifecycle_stage('v', 'v', 'v', 'v', 'v')",
     ],
 )
 def test_spark_reads_its_own_form(call: str) -> None:

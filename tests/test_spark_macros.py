@@ -51,6 +51,10 @@ JSONS = [
     *('{"a": {"b": 1}, "c": true}', '{"a": 5, "c": null}', "{}", "not json", "", '{"c": "q\\"u"}', '{"c": "ü\\u00e9"}'),
     *('[{"a": {"b": "x"}, "c": "y"}, {"c": 2.50}]', "[]", '{"c": {"d": 1}}', "null"),
 ]
+URLS = [
+    *("https://www.Shop.example/a/b?utm_source=goo%20gle+x#y", "/u/ann@x.example/z", "android-app://com.google.android.gm/"),
+    *("http://u:p@h.example:80/p/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "", "direct", "/o/3fa85f64-5717-4562-b3fc-2c963f66afa6"),
+]
 
 # macro -> calls over the column `v` of each of the values
 CASES: dict[str, list[tuple[str, list[str]]]] = {
@@ -65,9 +69,16 @@ CASES: dict[str, list[tuple[str, list[str]]]] = {
     "regexp_full_match": [("regexp_full_match('v', '[A-Za-z ]+|[0-9.]+')", TEXTS + EPOCHS)],
     "regexp_remove": [("regexp_remove('v', '[^a-z]')", TEXTS)],
     "regexp_swap": [("regexp_swap('v', '([a-z])([a-z])', '$2-$1')", TEXTS)],
+    "seconds_between": [
+        (
+            "seconds_between(\"cast('2024-02-29 23:59:59.25' as timestamp)\", 'cast(v as timestamp)')",
+            ["2024-03-01 00:00:00", "2024-02-28 23:59:59"],
+        )
+    ],
     "split": [("split('winback', 'v', a=45, b=12.5, c=30)", TEXTS)],
     "holdout": [("holdout('winback', 50, 'v')", TEXTS)],
     "snake_case": [("snake_case('v')", TEXTS)],
+    "url_decoded": [("url_parameter('v', 'utm_source')", URLS), ("url_host('v')", URLS), ("safe_path('v')", URLS)],
     "utc_timestamp": [("utc_timestamp('v')", TIMES)],
     "utc_from_epoch_seconds": [("utc_from_epoch_seconds('v')", EPOCHS)],
 }
@@ -75,10 +86,12 @@ CASES: dict[str, list[tuple[str, list[str]]]] = {
 QUERIES = {
     "collect_structs": "select to_json({{ collect_structs({'v': 'v', 'n': 'n'}, 'n') }}) as x from t",
     "collect_values": "select to_json({{ collect_values('v', 'n') }}) as x from t",
+    "date_series": "select n, {{ explode_list(date_series(\"cast('2024-02-29' as date)\", add_days(\"cast('2024-02-27' as date)\", 'n'))) }} as x from t",
     "explode_list": "select v, {{ explode_list(collect_values('n', 'n')) }} as x from t group by v",
     "explode_lists": "select * from (with lists as (select {{ collect_values('v', 'n') }} as vs, {{ collect_values('n', 'n') }}"
     " as ns from t) {{ explode_lists({'v': 'vs', 'n': 'ns'}, 'lists') }}) as exploded",
     "json_objects": 'select to_json(x) as x from (select {{ explode_list(json_objects("\'[{\\"a\\": 1}, {\\"a\\": \\"x\\"}]\'", [\'a\'])) }} as x) as objects',
+    "last_known": "select n, {{ last_known(\"case when v = 'b' then n end\") }} over (order by n) as x from t",
     "string_list": "select {{ string_list('v') }} as x from t",
     "solved_components": "select to_json({{ solved_components(collect_values('n', 'n'), collect_values('n + 1', 'n')) }}) as x from t",
     "spanning_forest": "select to_json({{ spanning_forest(collect_values('n', 'n'), collect_values('n % 2', 'n')) }}) as x from t",

@@ -130,13 +130,13 @@ def test_a_withdrawal_is_seen_with_its_time(query: Query) -> None:
     assert rows == [
         ("email", "granted", at("2025-01-01 08:00:00")),
         ("email", "withdrawn", at("2025-04-01 00:00:00")),
-        ("sms", "denied", at("2025-04-01 00:00:00")),
+        ("sms", "unknown", at("2025-04-01 00:00:00")),
     ]
     rows = query("select record_id, channel, status, captured_at from staging.stg_klaviyo__consents order by all")
     assert rows == [
         ("profiles:P1", "email", "granted", at("2025-01-02")),
         ("profiles:P1", "email", "withdrawn", at("2025-02-19 21:20:00")),
-        ("profiles:P1", "sms", "denied", at("2025-01-01")),
+        ("profiles:P1", "sms", "unknown", at("2025-01-01")),
     ]
 
 

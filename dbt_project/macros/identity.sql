@@ -5,6 +5,11 @@
     {{ relation }}.level, {{ relation }}.tier, -{{ relation }}.weight, {{ relation }}.evidence_id
 {%- endmacro %}
 
+{#- Bits that speak against two records which were never found alike: below -3.2, how far is not known (NO_EDGE in kinship/identity/hygiene.py). -#}
+{% macro identity_bits_apart() -%}
+    5.0
+{%- endmacro %}
+
 {#-
     The nodes of every component in which evidence changed since batch `last` (an expression), as node_id and component_id; of every
     component when `last` is none. Whatever changes a component - a link, a claim or a veto, come or gone - has its ends there.

@@ -19,3 +19,12 @@
 {% macro in_eur(amount, rate) -%}
     cast(round({{ amount }} * {{ rate }}, 2) as decimal(18, 2))
 {%- endmacro %}
+
+{#- What of an exact amount falls to each of `count`, halves of a hundredth upwards on every engine; NULL when there is nobody. -#}
+{% macro amount_each(amount, count) -%}
+    cast(
+        floor(
+            (cast({{ amount }} * 200 as bigint) + {{ count }}) / nullif(cast(2 * {{ count }} as double), 0)
+        ) / 100 as decimal(18, 2)
+    )
+{%- endmacro %}

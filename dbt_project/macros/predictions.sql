@@ -6,18 +6,25 @@
 {%- endmacro %}
 
 {#-
-    The people of `relation` that classifiers learn from: all, or as many as the variable `predictions_learners` says. Ids are hashes, so the lowest
-    are a fair sample, and the same one in every run.
+    Who is looked at, per moment of the CTE `moments`: everyone of `relation` who was there by then (`timestamp`); at the cuts that classifiers learn
+    from no more than the variable `predictions_learners` says. Ids are hashes, so the lowest are a fair sample, and the same one in every run.
 -#}
-{% macro learners(relation) -%}
-    select customer_id
+{% macro people_at_moments(relation, timestamp) -%}
+    select
+        model,
+        cut_number,
+        moment,
+        horizon_days,
+        customer_id
     from (
         select
-            customer_id,
-            row_number() over (order by customer_id) as place
-        from (select distinct customer_id from {{ relation }}) as people
+            moments.*,
+            people.customer_id,
+            row_number() over (partition by moments.model, moments.cut_number order by people.customer_id) as place
+        from (select customer_id, min({{ timestamp }}) as first_at from {{ relation }} group by customer_id) as people
+        inner join moments on people.first_at <= moments.moment
     ) as ranked
-    where place <= {{ var('predictions_learners') }}
+    where cut_number = 0 or model = 'expected_value' or place <= {{ var('predictions_learners') }}
 {%- endmacro %}
 
 {#- Messages sent to people and what they did with them: `role` is sent, opened or answered. An open is not an answer: machines open mail. -#}
@@ -48,6 +55,8 @@
         ref('int_predictions__expected_value_fit'),
         ref('int_predictions__churn_fit'),
         ref('int_predictions__campaign_propensity_fit'),
+        ref('int_predictions__next_products_fit'),
+        ref('int_predictions__tickets_fit'),
     ] %}
         select * from {{ fit }}
         {% if not loop.last %}union all{% endif %}

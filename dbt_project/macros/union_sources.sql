@@ -1,9 +1,9 @@
 {#-
     All sources' fixed-shape staging models of one kind (`identifiers`, `orders`, ...), one under the
     other; a typed table without rows when no source ships that kind. The list of sources in dbt_project.yml says who ships which;
-    docs/sources.md says the columns.
+    docs/sources.md says the columns. `after` maps sources to moments (text): of those only rows extracted later, or of which that is not known.
 -#}
-{% macro union_sources(kind) -%}
+{% macro union_sources(kind, after={}) -%}
     {%- set shapes = {
         'identifiers': {
             'source': 'string', 'record_id': 'string', 'identifier_type': 'string', 'identifier_value': 'string',
@@ -70,10 +70,13 @@
     } -%}
     {%- set shipped = [] -%}
     {%- for source, kinds in var('sources').items() if kind in kinds -%}
-        {%- do shipped.append(ref('stg_' ~ source ~ '__' ~ kind)) -%}
+        {%- do shipped.append((ref('stg_' ~ source ~ '__' ~ kind), after.get(source))) -%}
     {%- endfor -%}
-    {%- for relation in shipped %}
+    {%- for relation, moment in shipped %}
     select * from {{ relation }}
+    {%- if moment %}
+    where extracted_at > cast('{{ moment }}' as timestamp) or extracted_at is null
+    {%- endif %}
     {%- if not loop.last %}
     union all
     {%- endif -%}
@@ -84,4 +87,13 @@
         {%- endfor %}
     where 1 = 0
     {%- endfor %}
+{%- endmacro %}
+
+{#- The sources that ship a staging model of at least one of these kinds. -#}
+{% macro sources_that_ship(kinds) -%}
+    {%- set shipping = [] -%}
+    {%- for source, shipped in var('sources').items() if kinds | select('in', shipped) | list -%}
+        {%- do shipping.append(source) -%}
+    {%- endfor -%}
+    {{ return(shipping) }}
 {%- endmacro %}

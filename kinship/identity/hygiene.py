@@ -33,7 +33,7 @@ STEPS = (2.0, 4.0, 6.0, 8.0, 10.0, 13.0, 16.0, 20.0, 25.0)
 """Thresholds in bits that a suspicious component climbs."""
 
 NO_EDGE = -5.0
-"""Bits of a pair that was never compared or scored below the broad level: it is below -3.2, how far is not known."""
+"""Bits of a pair that was never compared or scored below what is kept: it is below -3.2, how far is not known."""
 
 LEAST_MEAN = 0.5
 """Bits that the pairs between two groups must have on average for the groups to be one person."""
@@ -115,18 +115,22 @@ def _agglomerate(
     places = places[is_asked[of_edge]]
     if len(places) == 0:
         return
+    bound = _labels(one, two, alive & ~is_probabilistic, count)
     places = places[np.argsort(labels[one[places]], kind="stable")]
     starts = np.flatnonzero(np.diff(labels[one[places]], prepend=-1))
     for start, stop in zip(starts, np.append(starts[1:], len(places)), strict=True):
         within = places[start:stop]
-        between = _are_between(one[within], two[within], bits[within], is_probabilistic[within])
+        between = _are_between(one[within], two[within], bits[within], bound)
         dropped = within[between & is_probabilistic[within]]
         result[dropped] = NOT_ON_AVERAGE
         alive[dropped] = False
 
 
-def _are_between(one: Ids, two: Ids, bits: Weights, is_probabilistic: Edges) -> Edges:
-    """Which edges of one component run between the groups that average linkage makes of it."""
+def _are_between(one: Ids, two: Ids, bits: Weights, bound: npt.NDArray[np.int64]) -> Edges:
+    """Which edges of one component run between the groups that average linkage makes of it.
+
+    `bound` has for every record of the call what deterministic evidence joins it to.
+    """
     nodes, places = np.unique(np.concatenate([one, two]), return_inverse=True)
     size = len(nodes)
     # records are put in an order of their evidence, so that ties do not fall to ids
@@ -137,9 +141,9 @@ def _are_between(one: Ids, two: Ids, bits: Weights, is_probabilistic: Edges) -> 
     strength = np.full((size, size), NO_EDGE)
     for ends in ((left, right), (right, left)):
         np.maximum.at(strength, ends, bits)
-    if not is_probabilistic.all():
-        joined = _labels(left, right, ~is_probabilistic, size)
-        strength[joined[:, None] == joined[None, :]] = TOP
+    joined = np.empty(size, dtype=np.int64)
+    joined[rank] = bound[nodes]
+    strength[joined[:, None] == joined[None, :]] = TOP
     distance = (TOP - strength)[np.triu_indices(size, 1)]
     groups = fcluster(linkage(distance, method="average"), TOP - LEAST_MEAN, criterion="distance") - 1
     if groups.max() > 0:

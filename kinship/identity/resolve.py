@@ -14,7 +14,7 @@ import duckdb
 from kinship.errors import KinshipError, WrongUse
 from kinship.identity.column_types import IGNORE, guess, numbered
 from kinship.identity.matching.columns import TYPES
-from kinship.identity.matching.levels import DEFAULT, STRICT, WEIGHTS
+from kinship.identity.matching.levels import BROAD, DEFAULT, STRICT, WEIGHTS
 from kinship.manifest import dbt_executable
 from kinship.settings import ROOT
 
@@ -159,7 +159,7 @@ def _build(warehouse: Path, folder: Path) -> None:
         "resolve": True,
         "sources": {"resolve": ["identifiers", "attributes"]},
         # systems share identifiers and may ask more of likeness (dbt_project.yml); one table has little else
-        "identity_levels": {"strict": WEIGHTS[STRICT], "default": WEIGHTS[DEFAULT]},
+        "identity_levels": {"strict": WEIGHTS[STRICT], "default": WEIGHTS[DEFAULT], "broad": WEIGHTS[BROAD]},
     }
     others = _count_of_others(warehouse)
     if others:

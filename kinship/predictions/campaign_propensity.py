@@ -10,19 +10,21 @@ from kinship.predictions.classifier import Examples, probabilities
 MODEL = "campaign_propensity"
 NAIVE = "own share of messages answered so far, one message at the mean share added"
 
+# none of them grows with the length of the history alone, which is another at every cut
 FEATURES = (
     "is_sms",
-    "sent",
     "sent_60",
-    "answered",
     "answered_60",
-    "opened",
     "opened_60",
     "answered_rate",
+    "answered_rate_60",
     "opened_rate",
     "opened_rate_60",
     "days_since_answer",
 )
+
+LONG_AGO = 90.0
+"""Days; an answer before that says no more than none."""
 
 SCORES = pa.schema(
     [
@@ -46,12 +48,13 @@ def examples(features: pa.Table, outcomes: pa.Table | None = None) -> tuple[Exam
     joined = joined.sort_by([(key, "ascending") for key in ("customer_id", "channel", "cut_number")])
     counts = ("sent", "sent_60", "answered", "answered_60", "opened", "opened_60")
     sent, sent_60, answered, answered_60, opened, opened_60 = (as_numbers(joined[name]) for name in counts)
-    since = np.nan_to_num(as_numbers(joined["days_since_answer"]), nan=400.0)
+    since = np.minimum(np.nan_to_num(as_numbers(joined["days_since_answer"]), nan=LONG_AGO), LONG_AGO)
     ids = joined["customer_id"].combine_chunks()
     is_sms = np.asarray(joined["channel"].to_pylist(), dtype=object) == "sms"
     columns = [is_sms.astype(float)]
-    columns += [np.log1p(each) for each in (sent, sent_60, answered, answered_60, opened, opened_60)]
-    columns += [answered / (sent + 1), opened / (sent + 1), opened_60 / (sent_60 + 1), np.log1p(since)]
+    columns += [np.log1p(each) for each in (sent_60, answered_60, opened_60)]
+    columns += [answered / (sent + 1), answered_60 / (sent_60 + 1)]
+    columns += [opened / (sent + 1), opened_60 / (sent_60 + 1), np.log1p(since)]
     cut = as_numbers(joined["cut_number"]).astype(np.int64)
     person = np.asarray(ids.dictionary_encode().indices, dtype=np.int64)
     plain = np.column_stack([np.minimum(answered, sent), sent])

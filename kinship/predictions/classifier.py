@@ -26,6 +26,9 @@ BIAS = (0.8, 1.25)
 CALIBRATION_ERROR = 0.1
 """Mean distance of a tenth's probability from what happened there, above which it may not."""
 
+MEAN = "the same for everyone"
+"""The other naive rule: a model that beats a bad rule by telling nobody apart is no model."""
+
 FOLDS = 5
 STEPS = 1000
 """From so many of the rarer answer on, calibration is a rising curve of steps; below, a straight line of log-odds."""
@@ -87,13 +90,18 @@ def fit(
     said = probabilities(learn(before), last.x)
     plain, plain_rank = naive(before, last)
     cut = when[1]
-    figures = _figures(last.y, said, plain, plain_rank, naive_rule, cut["moment"].date(), int(cut["horizon_days"]))
+    day, ahead = cut["moment"].date(), int(cut["horizon_days"])
+    figures = _figures(last.y, said, plain, plain_rank, naive_rule, day, ahead)
+    mean = np.full(len(last.y), np.mean(before.y))
+    figures.append(
+        Figure("brier_beside_the_mean", backtest.brier(last.y, said), backtest.brier(last.y, mean), MEAN, day, ahead)
+    )
     parameters = {"features": list(features), **learn(known)}
     by = {figure.metric: figure for figure in figures}
     faults = []
-    sure = backtest.better_by(backtest.squared(last.y, said), backtest.squared(last.y, plain)) >= SURE
-    if not sure:
-        faults.append(f"Brier score {_against(by['brier'])} is not surely better than the naive rule's ({naive_rule})")
+    for metric, other, rule in (("brier", plain, naive_rule), ("brier_beside_the_mean", mean, MEAN)):
+        if backtest.better_by(backtest.squared(last.y, said), backtest.squared(last.y, other)) < SURE:
+            faults.append(f"Brier score {_against(by[metric])} is not surely better than the naive rule's ({rule})")
     if not by["auc"].value > (by["auc"].naive_value or 0):
         faults.append(f"AUC {_against(by['auc'])} is no better than the naive rule's ({naive_rule})")
     if not BIAS[0] <= by["bias"].value <= BIAS[1]:

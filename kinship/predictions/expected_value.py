@@ -277,6 +277,8 @@ def _tested(moment: dict[str, Any], features: pa.Table, outcomes: pa.Table) -> T
     if np.sum(orders) == 0 or np.sum(value) <= 0:
         return "nobody known at the cut ordered anything after it: nothing to judge by"
     ahead, worth = models.predict(buyers, moment["horizon_days"])
+    if not np.sum(ahead * worth) > 0:
+        return "the model of the cut expects nothing of anyone"
     cut_date = moment["moment"].date()
     return Test(cut_date, moment["horizon_days"], buyers, orders, value, ahead, ahead * worth)
 

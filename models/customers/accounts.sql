@@ -44,10 +44,10 @@ ranked as (
         row_number() over (
             partition by companies.account_id
             order by
-                {{ place_in_order('companies.source', 'source_order.source_order') }},
+                {{ place_in_order('companies.source', 'source_order.source_order') }} asc,
                 companies.updated_at desc nulls last,
-                companies.source,
-                companies.company_id
+                companies.source asc,
+                companies.company_id asc
         ) as place
     from companies
     cross join source_order

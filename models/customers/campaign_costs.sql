@@ -16,7 +16,7 @@ visits as (
         campaign,
         channel,
         row_number() over (
-            partition by lower(utm_source), lower(campaign) order by count(*) desc, channel, campaign
+            partition by lower(utm_source), lower(campaign) order by count(*) desc, channel asc, campaign asc
         ) as precedence
     from {{ ref('customer_sessions') }}
     where campaign is not null and utm_source is not null

@@ -18,7 +18,8 @@ ruled as (
         case when rules.together is null then attribute_values.value else '' end as entry,
         case when rules.together is null then attribute_values.is_verified else false end as speaks_verified,
         coalesce(rules.rule, others.rule) as rule,
-        {{ place_in_order('attribute_values.source', 'coalesce(rules.source_order, others.source_order)') }} as source_place
+        {{ place_in_order('attribute_values.source', 'coalesce(rules.source_order, others.source_order)') }}
+            as source_place
     from attribute_values
     left join survivorship as rules on attribute_values.attribute = rules.attribute
     left join survivorship as others on others.attribute = '*'

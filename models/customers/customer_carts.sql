@@ -65,12 +65,17 @@ touched as (
     group by cart_id
 ),
 
-own_orders as (
+numbered_orders as (
     select
         *,
         row_number() over (partition by cart_id order by ordered_at, order_id) as place
     from orders
     where cart_id is not null
+),
+
+own_orders as (
+    select * from numbered_orders
+    where place = 1
 ),
 
 known as (
@@ -86,7 +91,7 @@ known as (
         coalesce(touched.last_touched_at, own_orders.ordered_at) as last_touched_at,
         own_orders.ordered_at
     from touched
-    full join (select * from own_orders where place = 1) as own_orders on touched.cart_id = own_orders.cart_id
+    full join own_orders on touched.cart_id = own_orders.cart_id
     left join line_counts on own_orders.order_id = line_counts.order_id
 ),
 
@@ -101,8 +106,8 @@ other_orders as (
     inner join orders
         on
             known.customer_id = orders.customer_id
-            and orders.ordered_at >= known.started_at
-            and orders.ordered_at <= {{ add_days('known.last_touched_at', 7) }}
+            and known.started_at <= orders.ordered_at
+            and {{ add_days('known.last_touched_at', 7) }} >= orders.ordered_at
     where known.order_id is null
 ),
 

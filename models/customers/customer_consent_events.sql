@@ -11,7 +11,12 @@ identity_graph as (
 customer_consent_events as (
     select
         md5(concat_ws(
-            '|', consents.source, consents.record_id, consents.purpose, consents.channel, cast(consents.captured_at as string)
+            '|',
+            consents.source,
+            consents.record_id,
+            consents.purpose,
+            consents.channel,
+            cast(consents.captured_at as string)
         )) as consent_event_id,
         identity_graph.customer_id,
         consents.purpose,

@@ -1,7 +1,28 @@
+{{ config(
+    materialized='incremental',
+    unique_key='event_id',
+    incremental_strategy='merge',
+    on_schema_change='append_new_columns',
+    post_hook="{{ delete_vanished_events() }}",
+) }}
+{#- dbt looks for what a model reads in a build from nothing; only an increment reads this. -#}
+{%- do ref('identity_assignments') -%}
+{#- What is read again: of each source what was taken in since, or everything when what we hold is no longer what it tells. -#}
+{%- set after, drifted = {}, [] -%}
+{%- if is_incremental() -%}
+    {%- for row in run_query(extracted_until(this)).rows -%}
+        {%- do after.update({row[0]: row[1]}) -%}
+    {%- endfor -%}
+    {%- for row in run_query(drifted_sources(this, after)).rows -%}
+        {%- do drifted.append(row[0]) -%}
+        {%- do after.pop(row[0], none) -%}
+    {%- endfor -%}
+{%- endif -%}
+
 with
 
 events as (
-    {{ union_sources('events') }}
+    {{ union_sources('events', after) }}
 ),
 
 identity_graph as (
@@ -13,71 +34,38 @@ device_owners as (
     select * from {{ ref('identity_device_owners') }}
 ),
 
-owned as (
+told as (
     select
-        events.source || ':' || events.event_id as event_id,
-        coalesce(device_owners.customer_id, identity_graph.customer_id) as customer_id,
-        events.source,
-        events.record_id,
-        events.device_record_id,
-        events.event_type,
-        events.channel,
-        events.campaign,
-        events.utm_source,
-        events.utm_medium,
-        events.referrer_host,
-        events.page_path,
-        events.device_type,
-        events.product_id,
-        events.cart_id,
-        events.order_id,
-        events.ticket_id,
-        events.detail,
-        events.amount,
-        events.currency,
-        events.occurred_at,
-        events.received_at
+        {{ event_fields('events', event_id="events.source || ':' || events.event_id") }}
     from events
-    inner join identity_graph
-        on events.source = identity_graph.source and events.record_id = identity_graph.record_id
-    left join device_owners
-        on
-            events.source = device_owners.source
-            and events.record_id = device_owners.record_id
-            and events.occurred_at >= device_owners.valid_from
-            and events.occurred_at < device_owners.valid_to
+    {{ join_owners('events') }}
 ),
 
+{% if is_incremental() -%}
+{{ timeline_changes('told', this, drifted) }}
+{%- else -%}
+timeline as (
+    select * from told
+),
+{%- endif %}
+
 sessionised as (
-    {{ with_sessions('owned') }}
+    {{ with_sessions('timeline') }}
 ),
 
 customer_events as (
     select
-        event_id,
-        customer_id,
-        source,
-        record_id,
-        device_record_id,
-        session_id,
-        event_type,
-        channel,
-        campaign,
-        utm_source,
-        utm_medium,
-        referrer_host,
-        page_path,
-        device_type,
-        product_id,
-        cart_id,
-        order_id,
-        ticket_id,
-        detail,
-        amount,
-        currency,
-        occurred_at,
-        received_at
+        {{ event_fields('sessionised', owned=true) }},
+        sessionised.session_id,
+        {{ current_utc() }} as changed_at
     from sessionised
+    {%- if is_incremental() %}
+    -- of what was only looked at again, what is in another session now, or in one that an event has left
+    where
+        is_fresh
+        or session_id <> held_session_id
+        or held_session_id in (select session_id from left_sessions)
+    {%- endif %}
 )
 
 select * from customer_events

@@ -1,15 +1,44 @@
+{{ config(
+    materialized='incremental',
+    unique_key='session_id',
+    incremental_strategy='merge',
+    on_schema_change='append_new_columns',
+    post_hook="{{ delete_vanished_sessions() }}",
+) }}
+
 with
 
+traffic_channels as (
+    select * from {{ ref('int_customers__traffic_channels') }}
+),
+
+{% if is_incremental() -%}
+-- with an event that is new or has changed, or with traffic that has another channel now
+touched as (
+    select session_id
+    from {{ ref('customer_events') }}
+    where
+        session_id is not null
+        and changed_at > (select coalesce(max(changed_at), cast('1970-01-01' as timestamp)) from {{ this }})
+    union
+    select held.session_id
+    from {{ this }} as held
+    left join traffic_channels
+        on {{ same_traffic('held', 'traffic_channels') }}
+    where held.channel <> {{ session_channel('held') }}
+),
+
+{% endif -%}
 events as (
     select
         *,
         coalesce(utm_source, utm_medium, campaign, referrer_host) is not null as has_origin
     from {{ ref('customer_events') }}
-    where session_id is not null
-),
-
-traffic_channels as (
-    select * from {{ ref('int_customers__traffic_channels') }}
+    where
+        session_id is not null
+        {%- if is_incremental() %}
+        and session_id in (select session_id from touched)
+        {%- endif %}
 ),
 
 ordered as (
@@ -40,7 +69,8 @@ sessions as (
         cast(count(*) filter (where event_type = 'product_added') as integer) as cart_add_count,
         count(*) filter (where event_type = 'checkout_started') > 0 as has_checkout,
         min(occurred_at) as started_at,
-        max(occurred_at) as ended_at
+        max(occurred_at) as ended_at,
+        max(changed_at) as changed_at
     from ordered
     group by session_id, customer_id, source, device_record_id
 ),
@@ -51,7 +81,7 @@ customer_sessions as (
         sessions.customer_id,
         sessions.source,
         sessions.record_id,
-        coalesce(traffic_channels.channel, case when sessions.is_app then 'app' else 'direct' end) as channel,
+        {{ session_channel('sessions') }} as channel,
         sessions.utm_source,
         sessions.utm_medium,
         sessions.campaign,
@@ -64,13 +94,11 @@ customer_sessions as (
         sessions.cart_add_count,
         sessions.has_checkout,
         sessions.started_at,
-        sessions.ended_at
+        sessions.ended_at,
+        sessions.changed_at
     from sessions
     left join traffic_channels
-        on
-            sessions.utm_source is not distinct from traffic_channels.utm_source
-            and sessions.utm_medium is not distinct from traffic_channels.utm_medium
-            and sessions.referrer_host is not distinct from traffic_channels.referrer_host
+        on {{ same_traffic('sessions', 'traffic_channels') }}
 )
 
 select * from customer_sessions

@@ -1,3 +1,4 @@
+{%- set own_channels = var('attribution_own_channels') | join("', '") -%}
 with
 
 sessions as (
@@ -18,7 +19,7 @@ clicks as (
 -- a second link of one message within half an hour is the same reading
 first_clicks as (
     select * from clicks
-    where previous_click_at is null or occurred_at >= previous_click_at + interval '30' minute
+    where previous_click_at is null or occurred_at >= {{ add_minutes('previous_click_at', 30) }}
 ),
 
 -- the visit that a click leads to tells of it again
@@ -29,8 +30,8 @@ landed as (
         on
             first_clicks.customer_id = sessions.customer_id
             and first_clicks.channel = sessions.channel
-            and sessions.started_at >= first_clicks.occurred_at
-            and sessions.started_at < first_clicks.occurred_at + interval '30' minute
+            and first_clicks.occurred_at <= sessions.started_at
+            and {{ add_minutes('first_clicks.occurred_at', 30) }} > sessions.started_at
 ),
 
 touchpoints as (
@@ -60,7 +61,7 @@ touchpoints as (
 customer_touchpoints as (
     select
         *,
-        campaign is null and channel in ('{{ var("attribution_own_channels") | join("', '") }}') as is_own
+        campaign is null and channel in ('{{ own_channels }}') as is_own
     from touchpoints
 )
 

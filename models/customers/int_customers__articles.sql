@@ -1,8 +1,5 @@
-{#- How often one article can stand for another: at most as often as there are sources that name articles. -#}
-{%- set naming_sources = [] -%}
-{%- for source, kinds in var('sources').items() if 'order_lines' in kinds or 'product_variants' in kinds -%}
-    {%- do naming_sources.append(source) -%}
-{%- endfor -%}
+{#- One article stands for another at most as often as there are sources that name articles. -#}
+{%- set hops = sources_that_ship(['order_lines', 'product_variants']) | length -%}
 
 with
 
@@ -52,7 +49,8 @@ articles as (
     group by source, product_id
 ),
 
--- an article with the stock-keeping unit of a more trusted source's article is that article; within one source they stay what they are
+-- an article with the stock-keeping unit of a more trusted source's article is that article;
+-- within one source they stay what they are
 same_sku as (
     select
         theirs.source,
@@ -79,7 +77,7 @@ same_0 as (
     left join same_sku
         on articles.source = same_sku.source and articles.product_id = same_sku.product_id and same_sku.place = 1
 ),
-{% for hop in range(1, naming_sources | length) %}
+{% for hop in range(1, hops) %}
 same_{{ hop }} as (
     select
         same_{{ hop - 1 }}.source,
@@ -101,7 +99,7 @@ identified as (
         product_id as source_product_id,
         source_rank,
         same_source || ':' || same_product_id as product_id
-    from same_{{ [naming_sources | length - 1, 0] | max }}
+    from same_{{ [hops - 1, 0] | max }}
 )
 
 select * from identified

@@ -30,7 +30,8 @@ written as (
         coalesce(attributes.is_verified, false) as is_verified,
         attributes.observed_at,
         {{ attribute_kind('attributes.attribute') }} as kind,
-        case when attributes.attribute = 'phone' then coalesce(record_countries.country_code, '') else '' end as country_code
+        case when attributes.attribute = 'phone' then coalesce(record_countries.country_code, '') else '' end
+            as country_code
     from attributes
     inner join identity_graph
         on attributes.source = identity_graph.source and attributes.record_id = identity_graph.record_id

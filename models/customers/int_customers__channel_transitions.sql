@@ -45,16 +45,14 @@ outcomes as (
     where touchpoint_id is not null
 ),
 
--- what did not lead to an order ends with an order, or when nothing follows within the window
+-- what led to no order ends when nothing follows within the window; so far away is any order between two such touches
 breaks as (
     select
         *,
         case
             when
-                lag(touched_at) over (partition by customer_id order by touched_at, touchpoint_id)
+                lag(touched_at) over (partition by customer_id, converted_at order by touched_at, touchpoint_id)
                 > {{ add_days('touched_at', -var('attribution_window_days')) }}
-                and lag(converted_at) over (partition by customer_id order by touched_at, touchpoint_id)
-                is not distinct from converted_at
                 then 0
             else 1
         end as is_new
@@ -65,7 +63,7 @@ journeys as (
     select
         *,
         sum(is_new) over (
-            partition by customer_id order by touched_at, touchpoint_id rows unbounded preceding
+            partition by customer_id, converted_at order by touched_at, touchpoint_id rows unbounded preceding
         ) as journey
     from breaks
 ),
@@ -73,7 +71,7 @@ journeys as (
 credited as (
     select
         *,
-        min(case when is_own then 1 else 0 end) over (partition by customer_id, journey) as is_all_own
+        min(case when is_own then 1 else 0 end) over (partition by customer_id, converted_at, journey) as is_all_own
     from journeys
 ),
 
@@ -81,8 +79,12 @@ steps as (
     select
         channel,
         converted_at,
-        lag(channel) over (partition by customer_id, journey order by touched_at, touchpoint_id) as previous_channel,
-        lead(channel) over (partition by customer_id, journey order by touched_at, touchpoint_id) as next_channel
+        lag(channel) over (
+            partition by customer_id, converted_at, journey order by touched_at, touchpoint_id
+        ) as previous_channel,
+        lead(channel) over (
+            partition by customer_id, converted_at, journey order by touched_at, touchpoint_id
+        ) as next_channel
     from credited
     where is_all_own = 1 or not is_own
 ),

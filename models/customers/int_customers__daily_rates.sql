@@ -22,7 +22,8 @@ periods as (
     from exchange_rates
 ),
 
--- one row per day makes the look-up an equality: a range of dates per order would compare 3 M orders with every rate of their currency
+-- one row per day makes the look-up an equality: with a range of dates, 3 M orders would each be compared
+-- with every rate of their currency
 daily_rates as (
     select
         currency,

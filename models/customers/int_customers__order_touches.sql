@@ -22,8 +22,8 @@ within_window as (
     inner join touchpoints
         on
             orders.customer_id = touchpoints.customer_id
-            and touchpoints.touched_at <= orders.ordered_at
-            and touchpoints.touched_at > {{ add_days('orders.ordered_at', -var('attribution_window_days')) }}
+            and orders.ordered_at >= touchpoints.touched_at
+            and {{ add_days('orders.ordered_at', -var('attribution_window_days')) }} < touchpoints.touched_at
 ),
 
 order_touches as (

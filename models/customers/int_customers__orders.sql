@@ -67,7 +67,7 @@ netted as (
     select
         *,
         case
-            when status = 'cancelled' then least(gross_amount - refunded_amount, 0)
+            when status = 'cancelled' and gross_amount >= refunded_amount then gross_amount * 0
             else gross_amount - refunded_amount
         end as net_amount,
         case

@@ -13,19 +13,39 @@ articles as (
 ),
 
 codes as (
-    select source, product_id as source_product_id, product_id as code, 1 as code_rank
+    select
+        source,
+        product_id as source_product_id,
+        product_id as code,
+        1 as code_rank
     from catalogue
     union all
-    select source, product_id as source_product_id, variant_id as code, 2 as code_rank
+    select
+        source,
+        product_id as source_product_id,
+        variant_id as code,
+        2 as code_rank
     from catalogue
     union all
-    select source, product_id as source_product_id, sku as code, 3 as code_rank
+    select
+        source,
+        product_id as source_product_id,
+        sku as code,
+        3 as code_rank
     from catalogue
     union all
-    select source, product_id as source_product_id, product_id as code, 1 as code_rank
+    select
+        source,
+        product_id as source_product_id,
+        product_id as code,
+        1 as code_rank
     from sold_products
     union all
-    select source, product_id as source_product_id, sku as code, 3 as code_rank
+    select
+        source,
+        product_id as source_product_id,
+        sku as code,
+        3 as code_rank
     from sold_products
 ),
 

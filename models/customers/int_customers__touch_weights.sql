@@ -8,16 +8,22 @@ channel_effects as (
     select * from {{ ref('int_customers__channel_effects') }}
 ),
 
+aged as (
+    select
+        *,
+        {{ seconds_between('touched_at', 'ordered_at') }} / 86400 as age_days
+    from order_touches
+),
+
 raw_weights as (
     select
-        order_touches.*,
-        power(2.0, -{{ seconds_between('order_touches.touched_at', 'order_touches.ordered_at') }}
-        / {{ var('attribution_half_life_days') * 86400 }}.0) as freshness,
+        aged.*,
+        power(2.0, -aged.age_days / {{ var('attribution_half_life_days') }}) as freshness,
         -- a channel's effect counts once in a path, however often the channel was met
         coalesce(channel_effects.removal_effect, 0)
-        / count(*) over (partition by order_touches.order_id, order_touches.channel) as effect
-    from order_touches
-    left join channel_effects on order_touches.channel = channel_effects.channel
+        / count(*) over (partition by aged.order_id, aged.channel) as effect
+    from aged
+    left join channel_effects on aged.channel = channel_effects.channel
 ),
 
 touch_weights as (

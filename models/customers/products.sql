@@ -50,12 +50,12 @@ of_article as (
         row_number() over (
             partition by articles.product_id
             order by
-                case when described.is_in_catalogue then 0 else 1 end,
-                articles.source_rank,
-                case when described.is_in_catalogue then described.price end nulls last,
+                case when described.is_in_catalogue then 0 else 1 end asc,
+                articles.source_rank asc,
+                case when described.is_in_catalogue then described.price end asc nulls last,
                 described.last_sold_at desc nulls last,
-                described.product_id,
-                described.sku nulls last
+                described.product_id asc,
+                described.sku asc nulls last
         ) as place,
         max(described.last_sold_at) over (partition by articles.product_id) as last_sold_anywhere_at
     from described

@@ -23,10 +23,15 @@ edges as (
         evidence.rule,
         evidence.value_hash,
         evidence.tier,
-        case evidence.level when 0 then 'strict' when 1 then 'default' else 'broad' end as level,
+        case evidence.level when 0 then 'strict' when 1 then 'default' when 2 then 'broad' else 'none' end as level,
         evidence.weight,
         refusals.reason is null and evidence.level <= 1 as is_admitted,
-        case when refusals.reason is null and evidence.level > 1 then 'too_weak' else refusals.reason end as refusal,
+        case
+            when evidence.level = 3 and evidence.weight >= {{ var('identity_levels')['broad'] }} then 'outmatched'
+            when evidence.level = 3 then 'too_weak'
+            when refusals.reason is null and evidence.level > 1 then 'too_weak'
+            else refusals.reason
+        end as refusal,
         evidence.detail,
         evidence.model_version,
         evidence.first_seen_at,

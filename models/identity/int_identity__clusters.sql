@@ -21,6 +21,7 @@ links as (
     where
         evidence.kind = 'link'
         and evidence.is_current
+        and evidence.level < 3
         and refusals.reason is null
 ),
 

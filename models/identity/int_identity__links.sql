@@ -8,6 +8,10 @@ likenesses as (
     select * from {{ ref('int_identity__likenesses') }}
 ),
 
+rivals as (
+    select * from {{ ref('int_identity__rivals') }}
+),
+
 overrides as (
     select * from {{ ref('int_identity__overrides') }}
     where action = 'must_link' and left_id <> right_id
@@ -29,23 +33,34 @@ links as (
     from shared_identifiers
     union all
     select
-        left_id,
-        right_id,
+        likenesses.left_id,
+        likenesses.right_id,
         'likeness' as rule,
         cast(null as {{ dbt.type_string() }}) as value_hash,
         3 as tier,
         case
-            when is_relative then 2
-            when match_weight >= {{ var('identity_levels')['strict'] }} then 0
-            when match_weight >= {{ var('identity_levels')['default'] }} then 1
+            -- less likely than not at all, or than to be one of its rivals
+            when likenesses.match_weight - coalesce(rivals.rival_bits, 0) < {{ var('identity_levels')['broad'] }} then 3
+            when likenesses.is_relative then 2
+            when likenesses.match_weight >= {{ var('identity_levels')['strict'] }} then 0
+            when likenesses.match_weight >= {{ var('identity_levels')['default'] }} then 1
             else 2
         end as level,
-        match_weight as weight,
-        detail,
-        model_version,
-        first_seen_at,
-        last_seen_at
+        likenesses.match_weight as weight,
+        concat_ws(
+            ', ',
+            likenesses.detail,
+            case
+                when rivals.rival_bits >= 0.1
+                    then 'rivals -' || cast(round(rivals.rival_bits, 1) as {{ dbt.type_string() }})
+            end
+        ) as detail,
+        likenesses.model_version,
+        likenesses.first_seen_at,
+        likenesses.last_seen_at
     from likenesses
+    left join rivals
+        on likenesses.left_id = rivals.left_id and likenesses.right_id = rivals.right_id
     union all
     select
         left_id,

@@ -23,6 +23,9 @@ links as (
         nodes.component_id
     from evidence
     inner join nodes on evidence.left_id = nodes.node_id
+    -- what counts at no level speaks for or against its neighbours, and joins no components
+    inner join nodes as right_nodes
+        on evidence.right_id = right_nodes.node_id and nodes.component_id = right_nodes.component_id
     where evidence.kind = 'link' and evidence.is_current
 ),
 

@@ -5,12 +5,12 @@ moments as (
     where model = 'churn'
 ),
 
-orders as (
-    select * from {{ ref('customer_orders') }}
-),
-
-learners as (
-    {{ learners('orders') }}
+buyers as (
+    select
+        cut_number,
+        customer_id
+    from {{ ref('int_predictions__order_features') }}
+    where model = 'churn'
 ),
 
 events as (
@@ -31,8 +31,7 @@ known_events as (
         on
             {{ is_within('events.occurred_at', 90, 'moments.moment') }}
             and coalesce(events.received_at, events.occurred_at) <= moments.moment
-    left join learners on events.customer_id = learners.customer_id
-    where moments.cut_number = 0 or learners.customer_id is not null
+    inner join buyers on moments.cut_number = buyers.cut_number and events.customer_id = buyers.customer_id
 ),
 
 activity_features as (

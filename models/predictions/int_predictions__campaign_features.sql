@@ -9,22 +9,21 @@ messages as (
     select * from ({{ campaign_events() }}) as campaign_events
 ),
 
-learners as (
-    {{ learners('messages') }}
+people as (
+    {{ people_at_moments('messages', 'coalesce(received_at, occurred_at)') }}
 ),
 
 known_messages as (
     select
-        moments.cut_number,
-        moments.moment,
+        people.cut_number,
+        people.moment,
         messages.*
     from messages
-    inner join moments
+    inner join people
         on
-            {{ is_within('messages.occurred_at', 365, 'moments.moment') }}
-            and coalesce(messages.received_at, messages.occurred_at) <= moments.moment
-    left join learners on messages.customer_id = learners.customer_id
-    where moments.cut_number = 0 or learners.customer_id is not null
+            messages.customer_id = people.customer_id
+            and {{ is_within('messages.occurred_at', 365, 'people.moment') }}
+            and coalesce(messages.received_at, messages.occurred_at) <= people.moment
 ),
 
 campaign_features as (
@@ -32,12 +31,12 @@ campaign_features as (
         cast(cut_number as integer) as cut_number,
         customer_id,
         channel,
-        {% for role in ['sent', 'opened', 'answered'] -%}
-            cast(sum(case when role = '{{ role }}' then 1 else 0 end) as integer) as {{ role }},
-            cast(
-                sum(case when role = '{{ role }}' and {{ is_within('occurred_at', 60) }} then 1 else 0 end) as integer
-            ) as {{ role }}_60,
-        {% endfor -%}
+        {% for role in ['sent', 'opened', 'answered'] %}
+        cast(sum(case when role = '{{ role }}' then 1 else 0 end) as integer) as {{ role }},
+        cast(
+            sum(case when role = '{{ role }}' and {{ is_within('occurred_at', 60) }} then 1 else 0 end) as integer
+        ) as {{ role }}_60,
+        {% endfor %}
         cast(
             min({{ days_between("case when role = 'answered' then occurred_at end", 'moment') }}) as integer
         ) as days_since_answer

@@ -46,10 +46,13 @@ campaign_outcomes as (
             answers.role = 'answered'
             and next_messages.customer_id = answers.customer_id
             and next_messages.channel = answers.channel
-            and coalesce(next_messages.campaign, answers.campaign, '') = coalesce(answers.campaign, next_messages.campaign, '')
-            and answers.occurred_at >= next_messages.occurred_at
-            and answers.occurred_at
-            <= {{ add_days('next_messages.occurred_at', var('campaign_response_days')) }}
+            and (
+                next_messages.campaign = answers.campaign
+                or next_messages.campaign is null
+                or answers.campaign is null
+            )
+            and next_messages.occurred_at <= answers.occurred_at
+            and {{ add_days('next_messages.occurred_at', var('campaign_response_days')) }} >= answers.occurred_at
     group by next_messages.cut_number, next_messages.customer_id, next_messages.channel
 )
 

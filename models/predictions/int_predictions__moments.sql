@@ -4,11 +4,11 @@ clock as (
     select as_of from {{ ref('int_customers__as_of') }}
 ),
 
-numbers as (
-    select 1 as cut_number
-    {% for number in range(2, var('predictions_cuts') + 1) -%}
-        union all
-        select {{ number }} as cut_number
+cuts as (
+    select 0 as cut_number
+    {% for number in range(1, var('predictions_cuts') + 1) %}
+    union all
+    select {{ number }} as cut_number
     {% endfor %}
 ),
 
@@ -25,7 +25,7 @@ ranked_orders as (
 
 -- a few orders of years ago, taken over from an older shop, are no history to learn from
 history as (
-    select {{ days_between('min(ordered_at)', 'max(as_of)') }} as days
+    select coalesce({{ days_between('min(ordered_at)', 'max(as_of)') }}, 0) as days
     from ranked_orders
     where place > order_count * 0.05
 ),
@@ -48,7 +48,7 @@ expected_value_moments as (
         'expected_value' as model,
         0 as cut_number,
         clock.as_of as moment,
-        coalesce(spans.horizon_days, 0) as horizon_days
+        spans.horizon_days
     from clock
     cross join spans
     union all
@@ -75,22 +75,23 @@ expected_value_moments as (
 churn_moments as (
     select
         'churn' as model,
-        cut_number,
-        {{ add_days('clock.as_of', '-cut_number * ' ~ var('churn_days')) }} as moment,
+        cuts.cut_number,
+        {{ add_days('clock.as_of', '-cuts.cut_number * ' ~ var('churn_days')) }} as moment,
         {{ var('churn_days') }} as horizon_days
     from clock
-    cross join (select 0 as cut_number union all select cut_number from numbers) as cuts
+    cross join cuts
 ),
 
 -- a message of the window's last day has its days to be answered, too
+{% set campaign_step = var('campaign_days') + var('campaign_response_days') -%}
 campaign_moments as (
     select
         'campaign_propensity' as model,
-        cut_number,
-        {{ add_days('clock.as_of', '-cut_number * ' ~ (var('campaign_days') + var('campaign_response_days'))) }} as moment,
+        cuts.cut_number,
+        {{ add_days('clock.as_of', '-cuts.cut_number * ' ~ campaign_step) }} as moment,
         {{ var('campaign_days') }} as horizon_days
     from clock
-    cross join (select 0 as cut_number union all select cut_number from numbers) as cuts
+    cross join cuts
 ),
 
 moments as (

@@ -15,25 +15,24 @@ refunds as (
     select * from {{ ref('customer_refunds') }}
 ),
 
-learners as (
-    {{ learners('orders') }}
+people as (
+    {{ people_at_moments('orders', 'ordered_at') }}
 ),
 
 known_orders as (
     select
-        moments.*,
-        orders.customer_id,
+        people.*,
         orders.order_id,
         cast(orders.ordered_at as date) as ordered_on,
         orders.ordered_at,
-        orders.gross_amount_eur
+        orders.gross_amount_eur,
+        {{ is_within('orders.ordered_at', 'people.horizon_days', 'people.moment') }} as is_before
     from orders
-    inner join moments
+    inner join people
         on
-            orders.ordered_at <= moments.moment
-            and (orders.cancelled_at is null or orders.cancelled_at > moments.moment)
-    left join learners on orders.customer_id = learners.customer_id
-    where moments.model = 'expected_value' or moments.cut_number = 0 or learners.customer_id is not null
+            orders.customer_id = people.customer_id
+            and orders.ordered_at <= people.moment
+            and (orders.cancelled_at is null or orders.cancelled_at > people.moment)
 ),
 
 buyers as (
@@ -46,11 +45,11 @@ buyers as (
         count(distinct case when {{ is_within('ordered_at', 30) }} then ordered_on end) as order_days_30,
         count(distinct case when {{ is_within('ordered_at', 90) }} then ordered_on end) as order_days_90,
         count(distinct case when {{ is_within('ordered_at', 365) }} then ordered_on end) as order_days_365,
-        count(distinct case when {{ is_within('ordered_at', 'horizon_days') }} then ordered_on end) as order_days_before,
+        count(distinct case when is_before then ordered_on end) as order_days_before,
         min(ordered_at) as first_order_at,
         max(ordered_at) as last_order_at,
         sum(coalesce(gross_amount_eur, 0)) as gross_eur,
-        sum(case when {{ is_within('ordered_at', 'horizon_days') }} then gross_amount_eur else 0 end) as gross_before_eur
+        sum(case when is_before then gross_amount_eur else 0 end) as gross_before_eur
     from known_orders
     group by model, cut_number, moment, customer_id
 ),
@@ -63,7 +62,11 @@ known_refunds as (
         refunds.customer_id,
         sum(refunds.amount_eur) as refunded_eur,
         sum(
-            case when {{ is_within('refunds.refunded_at', 'moments.horizon_days', 'moments.moment') }} then refunds.amount_eur else 0 end
+            case
+                when {{ is_within('refunds.refunded_at', 'moments.horizon_days', 'moments.moment') }}
+                    then refunds.amount_eur
+                else 0
+            end
         ) as refunded_before_eur
     from refunds
     inner join moments on refunds.refunded_at <= moments.moment

@@ -54,7 +54,9 @@ acquired as (
         acquisitions.campaign,
         count(*) as new_customers,
         sum(customer_revenue.revenue_eur) as revenue_eur,
-        avg(expected_value.expected_value_12_months_eur) as expected_value_12_months_eur
+        {{ amount_each(
+            'sum(expected_value.expected_value_12_months_eur)', 'count(expected_value.expected_value_12_months_eur)'
+        ) }} as expected_value_12_months_eur
     from acquisitions
     inner join customer_revenue on acquisitions.customer_id = customer_revenue.customer_id
     left join expected_value on acquisitions.customer_id = expected_value.customer_id
@@ -96,11 +98,23 @@ paid_back as (
 ),
 
 cells as (
-    select month_date, channel, campaign from costs
+    select
+        month_date,
+        channel,
+        campaign
+    from costs
     union distinct
-    select month_date, channel, campaign from acquired
+    select
+        month_date,
+        channel,
+        campaign
+    from acquired
     union distinct
-    select month_date, channel, campaign from data_driven
+    select
+        month_date,
+        channel,
+        campaign
+    from data_driven
 ),
 
 acquisition as (
@@ -113,12 +127,12 @@ acquisition as (
         cast(coalesce(costs.clicks, 0) as bigint) as clicks,
         cast(coalesce(acquired.new_customers, 0) as integer) as new_customers,
         coalesce(data_driven.new_customers_data_driven, cast(0 as double)) as new_customers_data_driven,
-        cast(costs.cost_eur / acquired.new_customers as decimal(18, 2)) as cost_per_customer_eur,
+        {{ amount_each('costs.cost_eur', 'acquired.new_customers') }} as cost_per_customer_eur,
         cast(costs.cost_eur / nullif(round(data_driven.new_customers_data_driven, 2), 0) as decimal(18, 2))
             as cost_per_customer_data_driven_eur,
         cast(coalesce(acquired.revenue_eur, 0) as decimal(18, 2)) as revenue_eur,
-        cast(acquired.revenue_eur / acquired.new_customers as decimal(18, 2)) as revenue_per_customer_eur,
-        cast(acquired.expected_value_12_months_eur as decimal(18, 2)) as expected_value_12_months_eur,
+        {{ amount_each('acquired.revenue_eur', 'acquired.new_customers') }} as revenue_per_customer_eur,
+        acquired.expected_value_12_months_eur,
         cast(paid_back.payback_days as integer) as payback_days
     from cells
     left join costs

@@ -44,7 +44,7 @@ people as (
         coalesce(countries.country_code, 'unknown') as country_code,
         coalesce(first_categories.category, 'unknown') as first_category,
         revenue.revenue_eur,
-        cast(expected_value.expected_value_12_months_eur as double) as expected_value_eur
+        expected_value.expected_value_12_months_eur as expected_value_eur
     from acquisitions
     inner join revenue on acquisitions.customer_id = revenue.customer_id
     left join countries on acquisitions.customer_id = countries.customer_id
@@ -60,14 +60,14 @@ values_by_kind as (
         coalesce(first_category, 'all') as first_category,
         cast(count(*) as integer) as customers,
         cast(count(expected_value_eur) as integer) as customers_with_expected_value,
-        cast(avg(revenue_eur) as decimal(18, 2)) as revenue_per_customer_eur,
-        cast(avg(expected_value_eur) as decimal(18, 2)) as expected_value_12_months_eur,
-        {%- for percentile in [25, 50, 75, 90] %}
-        cast(percentile_cont(0.{{ percentile }}) within group (order by expected_value_eur) as decimal(18, 2))
-            as expected_value_p{{ percentile }}_eur{{ ',' if not loop.last }}
-        {%- endfor %}
+        {{ amount_each('sum(revenue_eur)', 'count(*)') }} as revenue_per_customer_eur,
+        {{ amount_each('sum(expected_value_eur)', 'count(expected_value_eur)') }} as expected_value_12_months_eur,
+        percentile_disc(0.25) within group (order by expected_value_eur) as expected_value_p25_eur,
+        percentile_disc(0.50) within group (order by expected_value_eur) as expected_value_p50_eur,
+        percentile_disc(0.75) within group (order by expected_value_eur) as expected_value_p75_eur,
+        percentile_disc(0.90) within group (order by expected_value_eur) as expected_value_p90_eur
     from people
-    group by cube (channel, country_code, first_category)
+    group by cube(channel, country_code, first_category)
 ),
 
 -- costs are known by channel, not by country: they are spread over all whom the channel brought since it is paid for
@@ -77,13 +77,13 @@ spent as (
         sum(cost_eur) as cost_eur,
         min(cost_date) as paid_since_date
     from {{ ref('campaign_costs') }}
-    group by cube (channel)
+    group by cube(channel)
 ),
 
 costs as (
     select
         spent.channel,
-        spent.cost_eur / nullif(count(acquisitions.customer_id), 0) as cost_per_customer_eur
+        {{ amount_each('spent.cost_eur', 'count(acquisitions.customer_id)') }} as cost_per_customer_eur
     from spent
     left join acquisitions
         on
@@ -94,8 +94,18 @@ costs as (
 
 customer_value_by_channel as (
     select
-        values_by_kind.*,
-        cast(costs.cost_per_customer_eur as decimal(18, 2)) as cost_per_customer_eur
+        values_by_kind.channel,
+        values_by_kind.country_code,
+        values_by_kind.first_category,
+        values_by_kind.customers,
+        values_by_kind.customers_with_expected_value,
+        values_by_kind.revenue_per_customer_eur,
+        values_by_kind.expected_value_12_months_eur,
+        cast(values_by_kind.expected_value_p25_eur as decimal(18, 2)) as expected_value_p25_eur,
+        cast(values_by_kind.expected_value_p50_eur as decimal(18, 2)) as expected_value_p50_eur,
+        cast(values_by_kind.expected_value_p75_eur as decimal(18, 2)) as expected_value_p75_eur,
+        cast(values_by_kind.expected_value_p90_eur as decimal(18, 2)) as expected_value_p90_eur,
+        costs.cost_per_customer_eur
     from values_by_kind
     left join costs on values_by_kind.channel = costs.channel
 )

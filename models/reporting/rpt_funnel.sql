@@ -56,7 +56,7 @@ order_visits as (
         orders.order_id,
         checked_out.session_id,
         row_number() over (
-            partition by orders.order_id order by checked_out.checkout_at desc, checked_out.session_id
+            partition by orders.order_id order by checked_out.checkout_at desc, checked_out.session_id asc
         ) as precedence
     from {{ ref('int_customers__counted_orders') }} as orders
     inner join sessions on orders.customer_id = sessions.customer_id

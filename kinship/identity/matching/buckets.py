@@ -11,7 +11,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from kinship.identity.matching import blocking, engine, scoring
-from kinship.identity.matching.levels import BROAD, WEIGHTS
+from kinship.identity.matching.levels import LEAST_WEIGHT
 from kinship.identity.matching.model import Model
 
 
@@ -68,7 +68,7 @@ def score_bucket(model: Model, records: pa.Table, bucket: int, buckets: int, mem
             where (l.is_new or r.is_new) and one.digest = list_min(list_intersect(l.digests, r.digests))
             """
         )
-        return scoring.score_pairs(opened, model.settings, "pairs", least_weight=WEIGHTS[BROAD], with_detail=True)
+        return scoring.score_pairs(opened, model.settings, "pairs", least_weight=LEAST_WEIGHT, with_detail=True)
 
 
 def bucket_of(digest: str, buckets: int) -> str:

@@ -12,11 +12,12 @@ STRICT = 0
 DEFAULT = 1
 BROAD = 2
 
-BROAD_PROBABILITY = 0.1
-"""Nothing weaker is kept at all."""
+LEAST_PROBABILITY = 0.1
+LEAST_WEIGHT = math.log2(LEAST_PROBABILITY / (1 - LEAST_PROBABILITY))
+"""Nothing weaker is kept at all. What is kept and below the broad level speaks for and against its neighbours only."""
 
-WEIGHTS = {STRICT: 16.0, DEFAULT: 3.0, BROAD: math.log2(BROAD_PROBABILITY / (1 - BROAD_PROBABILITY))}
-"""The least weight of each level in bits: 16 bits are odds of 65,000 to 1, 3 bits 8 to 1."""
+WEIGHTS = {STRICT: 16.0, DEFAULT: 3.0, BROAD: 2.0}
+"""The least weight of each level in bits: 16 bits are odds of 65,000 to 1, 3 bits 8 to 1, 2 bits 4 to 1."""
 
 
 def level_of(weight: float) -> int | None:

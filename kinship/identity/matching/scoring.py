@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from kinship.identity.matching import blocking, columns, engine
-from kinship.identity.matching.levels import BROAD, WEIGHTS
+from kinship.identity.matching.levels import LEAST_WEIGHT
 from kinship.identity.matching.model import Model
 from kinship.identity.matching.surroundings import of_records
 
@@ -196,4 +196,4 @@ def score(
         if block(opened, model, seeds) == 0:
             return empty()
         opened.execute("drop table keys")
-        return score_pairs(opened, model.settings, "pairs", least_weight=WEIGHTS[BROAD], with_detail=True)
+        return score_pairs(opened, model.settings, "pairs", least_weight=LEAST_WEIGHT, with_detail=True)

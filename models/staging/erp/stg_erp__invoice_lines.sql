@@ -13,12 +13,22 @@ raw_lines as (
     from {{ raw('erp', 'invoice_lines') }} as invoice_lines
 ),
 
+-- only lines that are written more than once are sorted
+repeated as (
+    select content_hash
+    from raw_lines
+    group by content_hash
+    having count(*) > 1
+),
+
 -- the till scans an article twice and writes two equal lines: the second is a line of its own
 numbered as (
     select
-        *,
-        row_number() over (partition by content_hash, _file order by _extracted_at) as occurrence
+        raw_lines.*,
+        row_number() over (partition by raw_lines.content_hash, raw_lines._file order by raw_lines._extracted_at)
+            as occurrence
     from raw_lines
+    inner join repeated on raw_lines.content_hash = repeated.content_hash
 ),
 
 -- but the same line in a second file is the same export handed over again
@@ -27,6 +37,14 @@ placed as (
         *,
         row_number() over (partition by content_hash, occurrence order by _extracted_at, _file) as delivery
     from numbered
+    union all
+    select
+        raw_lines.*,
+        1 as occurrence,
+        1 as delivery
+    from raw_lines
+    left join repeated on raw_lines.content_hash = repeated.content_hash
+    where repeated.content_hash is null
 ),
 
 typed as (

@@ -32,13 +32,15 @@ rounded as (
     select
         *,
         'customers:' || loyalty_number as record_id,
+        case when is_cancellation then substr(invoice_id, 2) end as sold_number,
         {{ carried_amount(
             'exact_amount', 'currency, loyalty_number is null', 'refunded_at, invoice_id, loyalty_number'
         ) }} as amount
     from returned
 ),
 
--- a return whose number is C and the number of an earlier sale to the same person gives that sale back; of others the till does not say
+-- a return whose number is C and the number of an earlier sale to the same person gives that sale back;
+-- of others the till does not say
 refunds as (
     select
         'erp' as source,
@@ -56,9 +58,8 @@ refunds as (
     from rounded
     left join orders
         on
-            substr(rounded.invoice_id, 2) = orders.order_number
-            and rounded.is_cancellation
-            and rounded.record_id is not distinct from orders.record_id
+            rounded.sold_number = orders.order_number
+            and coalesce(rounded.record_id, '') = coalesce(orders.record_id, '')
             and rounded.refunded_at >= orders.ordered_at
 )
 

@@ -1,0 +1,1 @@
+"""What people write becomes columns: matter and urgency of support texts, learned without network from few labels."""

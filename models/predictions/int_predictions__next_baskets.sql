@@ -1,0 +1,58 @@
+with
+
+basket_moments as (
+    select
+        *,
+        {{ add_days('moment', 'horizon_days') }} as ends_at
+    from {{ ref('int_predictions__basket_moments') }}
+    where cut_number > 0
+),
+
+orders_after as (
+    select
+        basket_moments.cut_number,
+        lines.customer_id,
+        lines.order_id,
+        min(lines.ordered_at) as ordered_at
+    from {{ ref('int_predictions__basket_lines') }} as lines
+    inner join basket_moments
+        on lines.ordered_at > basket_moments.moment and lines.ordered_at <= basket_moments.ends_at
+    where lines.cancelled_at is null
+    group by basket_moments.cut_number, lines.customer_id, lines.order_id
+),
+
+-- only of those who were known: to a stranger nothing can be recommended by what they bought
+next_orders as (
+    select
+        orders_after.*,
+        row_number() over (
+            partition by orders_after.cut_number, orders_after.customer_id
+            order by orders_after.ordered_at, orders_after.order_id
+        ) as order_place
+    from orders_after
+    inner join {{ ref('int_predictions__purchases') }} as purchases
+        on
+            orders_after.cut_number = purchases.cut_number
+            and orders_after.customer_id = purchases.customer_id
+            and purchases.place = 1
+),
+
+judged as (
+    select
+        *,
+        row_number() over (partition by cut_number order by customer_id) as person_place
+    from next_orders
+    where order_place = 1
+),
+
+next_baskets as (
+    select distinct
+        judged.cut_number,
+        judged.customer_id,
+        lines.product_id
+    from judged
+    inner join {{ ref('int_predictions__basket_lines') }} as lines on judged.order_id = lines.order_id
+    where judged.person_place <= {{ var('next_products_judged') }}
+)
+
+select * from next_baskets
