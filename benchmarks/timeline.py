@@ -173,9 +173,7 @@ def main() -> None:
             house.build(full_refresh=True)
             for table, held in (("customer_events", "held"), ("customer_sessions", "held_sessions")):
                 one, other = f"select {kept} from {table}", f"from {held}"
-                differing = [
-                    house.rows(f"select count(*) from ({a} except {b})")[0][0] for a, b in ((one, other), (other, one))
-                ]
+                differing = [house.rows(f"select count(*) from ({a} except {b})")[0][0] for a, b in ((one, other), (other, one))]
                 print(f"{table}: {differing[0]:,} and {differing[1]:,} rows differ from a build from nothing")
 
 
