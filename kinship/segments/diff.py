@@ -123,8 +123,6 @@ class _Side:
                 "compile",
                 "--log-level-file",
                 "none",
-                "--resource-type",
-                "model",
                 *folders,
                 "--select",
                 *select,
