@@ -117,7 +117,16 @@ class _Side:
         dbt = str(Path(sys.executable).with_name("dbt"))
         folders = ["--project-dir", str(self._root), "--profiles-dir", str(self._root)]
         done = subprocess.run(
-            [dbt, "--quiet", "compile", "--log-level-file", "none", *folders, "--select", *select],
+            [
+                dbt,
+                "--quiet",
+                "compile",
+                "--log-level-file",
+                "none",
+                *folders,
+                "--select",
+                *select,
+            ],
             # models are portable: on Spark, too, the queries run on DuckDB, over views of the lake
             env={
                 **os.environ,
@@ -238,7 +247,7 @@ def compare(ref: str) -> Diff:
         anew, fixed = _differences(before, after, work / "files")
         if anew:
             for side in (before, after):
-                side.compile([str(side.nodes[key]["name"]) for key in anew if key in side.nodes])
+                side.compile([f"path:{side.nodes[key]['original_file_path']}" for key in anew if key in side.nodes])
         with connect() as warehouse:
             changes = _changes(warehouse, before, after, anew)
     return Diff(ref, commit, changes, sorted(_names(before, after, anew)), fixed)
