@@ -23,8 +23,9 @@ def at(days: float) -> datetime:
     return NOW + timedelta(days=days)
 
 
-moments = st.integers(-400, 200).map(lambda half_days: at(half_days / 2))
-people = st.sampled_from(["ann", "bob", "cho"])
+# half of all lies within days of the moment, where a leak would show
+moments = st.one_of(st.integers(-400, 200), st.integers(-16, 8)).map(lambda half_days: at(half_days / 2))
+people = st.sampled_from(["ann", "bob"])
 money = st.none() | st.integers(-500, 9999).map(lambda cents: Decimal(cents) / 100)
 
 
@@ -57,9 +58,9 @@ def events(draw: st.DrawFn) -> Row:
 
 worlds = st.fixed_dictionaries(
     {
-        "customer_orders": st.lists(orders(), max_size=12),
-        "customer_refunds": st.lists(st.tuples(st.integers(0, 14), people, money, moments), max_size=6),
-        "customer_events": st.lists(events(), max_size=15),
+        "customer_orders": st.lists(orders(), min_size=4, max_size=12),
+        "customer_refunds": st.lists(st.tuples(st.integers(0, 14), people, money, moments), min_size=3, max_size=8),
+        "customer_events": st.lists(events(), min_size=6, max_size=20),
     }
 )
 
@@ -69,7 +70,7 @@ def tables(world: dict[str, list[Row]], prefix: str = "") -> dict[str, list[Row]
     return {
         "customer_orders": [(f"{prefix}o{number}", *row) for number, row in enumerate(world["customer_orders"])],
         "customer_refunds": [
-            (f"{prefix}r{number}", f"o{order}" if order < 12 else None, *row)
+            (f"{prefix}r{number}", f"o{order}" if order < 6 else None, *row)
             for number, (order, *row) in enumerate(world["customer_refunds"])
         ],
         "customer_events": [(f"{prefix}e{number}", *row) for number, row in enumerate(world["customer_events"])],
