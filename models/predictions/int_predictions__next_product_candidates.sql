@@ -16,11 +16,15 @@ popular_products as (
 
 -- everybody now; in the past those whose next order is known
 people as (
-    select cut_number, customer_id
+    select
+        cut_number,
+        customer_id
     from {{ ref('int_predictions__purchases') }}
     where cut_number = 0 and place = 1
     union all
-    select distinct cut_number, customer_id
+    select distinct
+        cut_number,
+        customer_id
     from next_baskets
 ),
 
@@ -32,13 +36,22 @@ histories as (
 ),
 
 proposals as (
-    select cut_number, customer_id, product_id
+    select
+        cut_number,
+        customer_id,
+        product_id
     from related_products
     union
-    select cut_number, customer_id, product_id
+    select
+        cut_number,
+        customer_id,
+        product_id
     from histories
     union
-    select people.cut_number, people.customer_id, popular_products.product_id
+    select
+        people.cut_number,
+        people.customer_id,
+        popular_products.product_id
     from people
     inner join popular_products on people.cut_number = popular_products.cut_number
     where popular_products.place <= 10

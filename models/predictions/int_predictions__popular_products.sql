@@ -21,7 +21,7 @@ counted as (
 popular_products as (
     select
         *,
-        row_number() over (partition by cut_number order by buyer_count desc, product_id) as place
+        row_number() over (partition by cut_number order by buyer_count desc, product_id asc) as place
     from counted
 )
 

@@ -41,7 +41,11 @@ pairs as (
 ),
 
 both_ways as (
-    select cut_number, product_id, other_product_id, shared_buyers
+    select
+        cut_number,
+        product_id,
+        other_product_id,
+        shared_buyers
     from pairs
     where is_other_on_sale
     union all
@@ -72,7 +76,7 @@ ranked as (
         *,
         row_number() over (
             partition by cut_number, product_id
-            order by similarity desc, other_product_id
+            order by similarity desc, other_product_id asc
         ) as place
     from compared
 ),

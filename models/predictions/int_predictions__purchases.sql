@@ -49,7 +49,7 @@ ranked as (
         {{ days_between('counted.last_ordered_at', 'counted.moment') }} as age_days,
         row_number() over (
             partition by counted.cut_number, counted.customer_id
-            order by counted.order_count desc, counted.last_ordered_at desc, counted.product_id
+            order by counted.order_count desc, counted.last_ordered_at desc, counted.product_id asc
         ) as place
     from counted
     inner join order_totals

@@ -6,11 +6,15 @@ purchases as (
 
 -- everybody now; in the past those whose next order is known
 people as (
-    select distinct cut_number, customer_id
+    select distinct
+        cut_number,
+        customer_id
     from purchases
     where cut_number = 0
     union all
-    select distinct cut_number, customer_id
+    select distinct
+        cut_number,
+        customer_id
     from {{ ref('int_predictions__next_baskets') }}
 ),
 
@@ -52,7 +56,7 @@ ranked as (
         related.*,
         row_number() over (
             partition by related.cut_number, related.customer_id, histories.product_id is null
-            order by related.relatedness desc, related.product_id
+            order by related.relatedness desc, related.product_id asc
         ) as place,
         histories.product_id is not null as is_own
     from related

@@ -45,7 +45,7 @@ scored as (
 ranked as (
     select
         *,
-        row_number() over (partition by customer_id order by score desc, product_id) as product_rank
+        row_number() over (partition by customer_id order by score desc, product_id asc) as product_rank
     from scored
 ),
 
