@@ -17,15 +17,15 @@ resident memory so far; beside it what DuckDB needs to copy the same events bare
 
 import argparse
 import resource
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 import duckdb
 
-import sys
+from kinship.settings import ROOT
 
-ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "tests"))  # they run models without dbt
 from timeline_house import EVENT_COLUMNS, ORDER, House
 
@@ -120,8 +120,8 @@ def build(house: House, what: str, rows: int, full: float) -> float:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     share = f"{processor / full:6.1%} of full" if full else " " * 14
     print(
-        f"{what:8} {rows:>11,} rows {seconds:8.1f} s {processor:8.1f} processor s {share} {rows / seconds:>10,.0f} rows/s {written:>11,} written"
-        f" {peak:7,.0f} MB  ({', '.join(parts)})",
+        f"{what:8} {rows:>11,} rows {seconds:8.1f} s {processor:8.1f} processor s {share}"
+        f" {rows / seconds:>10,.0f} rows/s {written:>11,} written {peak:7,.0f} MB  ({', '.join(parts)})",
         flush=True,
     )
     return processor
@@ -153,8 +153,9 @@ def main() -> None:
             connection.execute(
                 """
                 create table moved as
-                select source, record_id, first(customer_id) over (order by record_id rows between 1 preceding and current row)
-                    as customer_id
+                select
+                    source, record_id,
+                    first(customer_id) over (order by record_id rows between 1 preceding and current row) as customer_id
                 from identity_graph where source = 'web' and hash(record_id) % 500 = 0;
                 update identity_graph set customer_id = moved.customer_id from moved
                 where identity_graph.source = moved.source and identity_graph.record_id = moved.record_id;
@@ -173,7 +174,9 @@ def main() -> None:
             house.build(full_refresh=True)
             for table, held in (("customer_events", "held"), ("customer_sessions", "held_sessions")):
                 one, other = f"select {kept} from {table}", f"from {held}"
-                differing = [house.rows(f"select count(*) from ({a} except {b})")[0][0] for a, b in ((one, other), (other, one))]
+                differing = [
+                    house.rows(f"select count(*) from ({a} except {b})")[0][0] for a, b in ((one, other), (other, one))
+                ]
                 print(f"{table}: {differing[0]:,} and {differing[1]:,} rows differ from a build from nothing")
 
 

@@ -27,7 +27,7 @@ def test_a_company_made_by_two_processes_is_one_company(tmp_path: Path) -> None:
     assert people(1) == people(2) != set()
 
 
-@pytest.mark.parametrize("step", ["components", "events", "extract"])
+@pytest.mark.parametrize("step", ["components", "extract"])
 def test_a_single_step(step: str, tmp_path: Path) -> None:
     done = call(
         PYTHON, "benchmarks/limit_steps.py", step, "--rows", "6000", "--memory", "1GB", "--folder", str(tmp_path),

@@ -550,6 +550,22 @@ def test_columns_appear_half_way(company: Company) -> None:
     assert len(set(headers.values())) == 2
 
 
+def test_campaigns_that_are_paid_for_are_those_that_bring_people(company: Company) -> None:
+    brought = {
+        (record.get("context") or {}).get("campaign", {}).get("name") for record in company.good("segment/events")
+    }
+    written = {
+        record["attributes"]["event_properties"].get("campaign_name") for record in company.good("klaviyo/events")
+    }
+    costs = {
+        (record["channel"], record["campaign"]) for record in company.good("ads/campaign_costs") if record["channel"]
+    }
+    assert {campaign for channel, campaign in costs if channel != "email"} <= brought
+    mails = {campaign for channel, campaign in costs if channel == "email"}
+    # the first and the last week may lie before and after that week's mail
+    assert len(mails - written) <= 2 < len(mails & written)
+
+
 def test_people_write_things_as_people_do(company: Company) -> None:
     contacts = {record["id"]: record for record in company.good("vtiger/contacts")}
     emails = [record["email"] for record in contacts.values()]

@@ -35,9 +35,7 @@ def test_spark_finds_the_same_products(spark: Any) -> None:
         fit = judge(connection)
         recommend(connection, fit)
         for name in (*GIVEN, "int_predictions__next_products_fit"):
-            table = connection.table(name)
-            names = table.columns
-            spark.createDataFrame(table.to_arrow_table().to_pandas()[names]).createOrReplaceTempView(name)
+            spark.createDataFrame(connection.table(name).to_arrow_table()).createOrReplaceTempView(name)
         for name in (*STEPS, "next_products"):
             found = spark.sql(model_sql(name, "spark")).localCheckpoint()
             found.createOrReplaceTempView(name)

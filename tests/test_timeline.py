@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - one event or guard per line
 """The timeline after any history of loads, late events, corrections, withdrawals, merges and splits is the one that is
 built from nothing, and the one that an independent reading of the rules gives."""
 
@@ -8,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from timeline_house import House
 
@@ -248,7 +249,9 @@ def test_any_history_gives_what_a_build_from_nothing_gives(history: list[list[St
     live(history)
 
 
-def web(number: int, minute: int, load: int, record: str = "anonymous:1", device: str = "anonymous:1", **more: Any) -> Event:
+def web(
+    number: int, minute: int, load: int, record: str = "anonymous:1", device: str = "anonymous:1", **more: Any
+) -> Event:
     return Event("web", number, record, device, minute, load=load, **more)
 
 
@@ -426,14 +429,24 @@ MISSED = [
     (a_late_event_in_the_pause, "timeline", "on held.session_id = touched_sessions.session_id", "on false"),
     (a_merge_joins_two_histories, "timeline", "having max(assigned_at) >", "having max(assigned_at) <"),
     (anonymous_before_sign_up, "timeline", "where customer_id <> held_customer_id or", "where"),
-    (a_device_of_several_people, "timeline", "select source, record_id from device_owners", "select source, record_id from device_owners where false"),
+    (
+        a_device_of_several_people,
+        "timeline",
+        "select source, record_id from device_owners",
+        "select source, record_id from device_owners where false",
+    ),
     (a_device_of_several_people, "timeline", "where is_shared_device\n", "where false\n"),
     (an_extract_withdrawn, "timeline", "having sum(surplus) < 0", "having false"),
     (an_extract_withdrawn, "timeline", "having sum(surplus) <> 0", "having false"),
     (an_older_appearance_stands_again, "timeline", "having sum(surplus) <> 0", "having false"),
     (a_correction, "customer_events", "or held_session_id in (select session_id from left_sessions)", ""),
     (a_correction, "timeline", "where fresh.event_id is null and held", "where held"),
-    (a_source_that_does_not_say, "timeline", "where held.extracted_at is null and told.event_id is null", "where false"),
+    (
+        a_source_that_does_not_say,
+        "timeline",
+        "where held.extracted_at is null and told.event_id is null",
+        "where false",
+    ),
     (a_source_that_does_not_say, "timeline", "where extracted_at is null and {{ kept }}", "where false"),
     (a_late_event_before_the_first, "timeline", "where beginning.event_id is null", "where false"),
     (another_channel_rule, "customer_sessions", "where held.channel <>", "where held.channel ="),

@@ -1,7 +1,7 @@
 """The timeline's models run as they are, without dbt around them, over tables small enough to try many histories.
 
-Given are the tables at the edge: two sources' events (`web` says when it was extracted, `till` does not), who is who, and
-the seeds. `build` makes the models as dbt would: merged where they are incremental, with their post-hooks.
+Given are the tables at the edge: two sources' events (`web` says when it was extracted, `till` does not), who is who,
+and the seeds. `build` makes the models as dbt would: merged where they are incremental, with their post-hooks.
 """
 
 from collections.abc import Iterable, Mapping

@@ -39,8 +39,8 @@ ruled as (
     from sites
     left join channel_rules
         on
-            (channel_rules.utm_medium is null or sites.utm_medium like channel_rules.utm_medium)
-            and (channel_rules.site_kind is null or sites.site_kind = channel_rules.site_kind)
+            (coalesce(channel_rules.utm_medium, '') = '' or sites.utm_medium like channel_rules.utm_medium)
+            and (coalesce(channel_rules.site_kind, '') = '' or sites.site_kind = channel_rules.site_kind)
     where sites.fit = 1
     group by sites.utm_source, sites.utm_medium, sites.referrer_host
 ),

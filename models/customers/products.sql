@@ -46,7 +46,13 @@ described as (
 of_article as (
     select
         articles.product_id,
-        described.*,
+        described.source,
+        described.sku,
+        described.product_name,
+        described.category,
+        described.price,
+        described.currency,
+        described.is_in_catalogue,
         row_number() over (
             partition by articles.product_id
             order by
