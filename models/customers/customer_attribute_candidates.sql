@@ -10,10 +10,19 @@ survivorship as (
     select * from {{ ref('survivorship') }}
 ),
 
+others as (
+    select
+        rule,
+        source_order
+    from survivorship
+    where attribute = '*'
+),
+
 -- an attribute is chosen by itself, or with those it goes together with: that is the choice
 ruled as (
     select
         attribute_values.*,
+        not (attribute_values.is_blocked or attribute_values.is_invalid) as may_stand,
         coalesce(rules.together, attribute_values.attribute) as choice,
         case when rules.together is null then attribute_values.value else '' end as entry,
         case when rules.together is null then attribute_values.is_verified else false end as speaks_verified,
@@ -22,7 +31,7 @@ ruled as (
             as source_place
     from attribute_values
     left join survivorship as rules on attribute_values.attribute = rules.attribute
-    left join survivorship as others on others.attribute = '*'
+    cross join others
 ),
 
 -- a record stands by what it said last; a confirmed value stands until another is confirmed
@@ -31,7 +40,7 @@ timed as (
         *,
         max(observed_at) over (partition by source, record_id, choice, speaks_verified) as last_said_at
     from ruled
-    where not (is_blocked or is_invalid)
+    where may_stand
 ),
 
 statements as (
@@ -44,13 +53,38 @@ statements as (
         rule,
         source_place,
         observed_at,
+        may_stand,
         bool_or(is_verified) as is_verified,
         count(distinct attribute) as attribute_count,
         sum(length(value)) as value_length,
-        {{ string_list("attribute || '=' || normal_value") }} as normal_statement
+        min(normal_value) as normal_value
     from timed
     where observed_at = last_said_at
-    group by customer_id, choice, source, record_id, entry, rule, source_place, observed_at
+    group by customer_id, choice, source, record_id, entry, rule, source_place, observed_at, may_stand
+),
+
+-- how values that go together are spelled: an ordered list of a group is dear, so only where it is asked for
+spelled_together as (
+    select
+        source,
+        record_id,
+        choice,
+        {{ string_list("attribute || '=' || normal_value") }} as normal_values
+    from timed
+    where observed_at = last_said_at and rule = 'most_frequent' and entry = ''
+    group by source, record_id, choice
+),
+
+spelled as (
+    select
+        statements.*,
+        coalesce(spelled_together.normal_values, statements.normal_value) as normal_statement
+    from statements
+    left join spelled_together
+        on
+            statements.source = spelled_together.source
+            and statements.record_id = spelled_together.record_id
+            and statements.choice = spelled_together.choice
 ),
 
 frequencies as (
@@ -59,38 +93,38 @@ frequencies as (
         choice,
         normal_statement,
         count(distinct source || ':' || record_id) as record_count
-    from statements
+    from spelled
     where rule = 'most_frequent'
     group by customer_id, choice, normal_statement
 ),
 
 ranked as (
     select
-        statements.*,
+        spelled.*,
         row_number() over (
-            partition by statements.customer_id, statements.choice
+            partition by spelled.customer_id, spelled.choice
             order by
                 -- of what goes together the fullest, then what the rule says, then as docs/profile.md has it
-                statements.attribute_count desc,
-                case statements.rule
+                spelled.attribute_count desc,
+                case spelled.rule
                     when 'most_frequent' then frequencies.record_count
-                    when 'longest' then statements.value_length
-                    when 'verified_first' then case when statements.is_verified then 1 else 0 end
+                    when 'longest' then spelled.value_length
+                    when 'verified_first' then case when spelled.is_verified then 1 else 0 end
                     else 0
                 end desc,
-                case when statements.rule = 'most_recent' then statements.observed_at end desc nulls last,
-                statements.source_place asc,
-                statements.observed_at desc,
-                statements.source asc,
-                statements.record_id asc,
-                statements.entry asc
+                case when spelled.rule = 'most_recent' then spelled.observed_at end desc nulls last,
+                spelled.source_place asc,
+                spelled.observed_at desc,
+                spelled.source asc,
+                spelled.record_id asc,
+                spelled.entry asc
         ) as place
-    from statements
+    from spelled
     left join frequencies
         on
-            statements.customer_id = frequencies.customer_id
-            and statements.choice = frequencies.choice
-            and statements.normal_statement = frequencies.normal_statement
+            spelled.customer_id = frequencies.customer_id
+            and spelled.choice = frequencies.choice
+            and spelled.normal_statement = frequencies.normal_statement
 ),
 
 placed as (
@@ -110,7 +144,7 @@ placed as (
             and ruled.record_id = ranked.record_id
             and ruled.entry = ranked.entry
             and ruled.observed_at = ranked.observed_at
-            and not (ruled.is_blocked or ruled.is_invalid)
+            and ruled.may_stand = ranked.may_stand
 ),
 
 customer_attribute_candidates as (
