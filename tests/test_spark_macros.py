@@ -52,8 +52,17 @@ JSONS = [
     *('[{"a": {"b": "x"}, "c": "y"}, {"c": 2.50}]', "[]", '{"c": {"d": 1}}', "null"),
 ]
 URLS = [
-    *("https://www.Shop.example/a/b?utm_source=goo%20gle+x#y", "/u/ann@x.example/z", "android-app://com.google.android.gm/"),
-    *("http://u:p@h.example:80/p/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "", "direct", "/o/3fa85f64-5717-4562-b3fc-2c963f66afa6"),
+    *(
+        "https://www.Shop.example/a/b?utm_source=goo%20gle+x#y",
+        "/u/ann@x.example/z",
+        "android-app://com.google.android.gm/",
+    ),
+    *(
+        "http://u:p@h.example:80/p/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "",
+        "direct",
+        "/o/3fa85f64-5717-4562-b3fc-2c963f66afa6",
+    ),
 ]
 
 # macro -> calls over the column `v` of each of the values

@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - one event or guard per line
 """The timeline after any history of loads, late events, corrections, withdrawals, merges and splits is the one that is
 built from nothing, and the one that an independent reading of the rules gives."""
 

@@ -7,7 +7,7 @@
 ) }}
 {#- dbt looks for what a model reads in a build from nothing; only an increment reads this. -#}
 {%- do ref('identity_assignments') -%}
-{#- What is read again: of each source what was taken in since, or everything when what we hold is no longer what it tells. -#}
+{#- Read again of each source: what was taken in since, or everything when we hold what it tells no more. -#}
 {%- set after, drifted = {}, [] -%}
 {%- if is_incremental() -%}
     {%- for row in run_query(extracted_until(this)).rows -%}
