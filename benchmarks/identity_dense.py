@@ -37,13 +37,14 @@ def shrunk(locale: Locale) -> Locale:
 
 def write(count: int, days: int, folder: Path) -> None:
     """The sources of such a company, and its truth, below `folder`."""
-    known = people.LOCALES, people.WEIGHTS
-    people.LOCALES = tuple(shrunk(locale) for locale in LOCALES if locale.country_code in COUNTRIES)
-    people.WEIGHTS = tuple(locale.weight for locale in people.LOCALES)
+    pools = vars(people)  # the company draws its people from the names of this module
+    known = {name: pools[name] for name in ("LOCALES", "WEIGHTS")}
+    chosen = tuple(shrunk(locale) for locale in LOCALES if locale.country_code in COUNTRIES)
+    pools.update(LOCALES=chosen, WEIGHTS=tuple(locale.weight for locale in chosen))
     try:
         simulate(count, days, 1, folder / "sources")
     finally:
-        people.LOCALES, people.WEIGHTS = known
+        pools.update(known)
 
 
 COMPONENTS = """
