@@ -22,7 +22,7 @@ others as (
 ruled as (
     select
         attribute_values.*,
-        not (attribute_values.is_blocked or attribute_values.is_invalid) as may_stand,
+        not attribute_values.is_blocked and not attribute_values.is_invalid as may_stand,
         coalesce(rules.together, attribute_values.attribute) as choice,
         case when rules.together is null then attribute_values.value else '' end as entry,
         case when rules.together is null then attribute_values.is_verified else false end as speaks_verified,

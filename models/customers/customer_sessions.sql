@@ -34,11 +34,10 @@ events as (
         *,
         coalesce(utm_source, utm_medium, campaign, referrer_host) is not null as has_origin
     from {{ ref('customer_events') }}
-    where
-        session_id is not null
-        {%- if is_incremental() %}
+    where session_id is not null
+    {%- if is_incremental() %}
         and session_id in (select session_id from touched)
-        {%- endif %}
+    {%- endif %}
 ),
 
 ordered as (

@@ -1,4 +1,4 @@
-{#- One row per person out of tables with at most one row per person: another such table is one CTE, one join and its columns. -#}
+{#- Out of tables with at most one row per person: another such table is one CTE, one join and its columns. -#}
 with
 
 people as (

@@ -10,7 +10,8 @@ history as (
         clock.as_of,
         cast(
             least(
-                {{ var('next_products_days') }}, floor({{ days_between('min(customer_orders.ordered_at)', 'clock.as_of') }} / 4)
+                {{ var('next_products_days') }},
+                floor({{ days_between('min(customer_orders.ordered_at)', 'clock.as_of') }} / 4)
             ) as integer
         ) as horizon_days
     from {{ ref('customer_orders') }} as customer_orders

@@ -49,7 +49,11 @@ both_ways as (
     from pairs
     where is_other_on_sale
     union all
-    select cut_number, other_product_id as product_id, product_id as other_product_id, shared_buyers
+    select
+        cut_number,
+        other_product_id as product_id,
+        product_id as other_product_id,
+        shared_buyers
     from pairs
     where is_on_sale
 ),
