@@ -1,6 +1,7 @@
 """A small company, built once for all tests that only look at a finished warehouse or work on a copy of one."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,13 @@ def environment(data: Path, **more: str) -> dict[str, str]:
 def call(program: Path, *arguments: str, env: Mapping[str, str], cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """Run a program to its end, whatever its exit code."""
     return subprocess.run([program, *arguments], env=env, cwd=cwd, capture_output=True, text=True, timeout=500)
+
+
+def addresses(printed: str) -> set[str]:
+    """The mail addresses in what was printed, but for those of the owners that our own files name."""
+    return set(re.findall(r"[^\s@]+@[^\s@]+", printed)) - {
+        f"{team}@example.com" for team in ("crm", "growth", "sales", "service")
+    }
 
 
 @pytest.fixture(scope="session")
