@@ -3,7 +3,6 @@ with
 order_headers as (
     select
         *,
-        case source_name when 'pos' then 'store' else 'web' end as channel,
         {{ url_host('referring_site') }} as referrer_host
     from {{ ref('stg_shopify__order_headers') }}
 ),
