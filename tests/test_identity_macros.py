@@ -80,9 +80,9 @@ def test_email_normal_form(connection: duckdb.DuckDBPyConnection, written: str |
 def test_who_wants_tags_kept_changes_one_row(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("begin")
     connection.execute("update email_providers set tag_separators = null where domain = '*'")
-    kept = normal_values(connection, "email", [("ann+shop@example.com", None), ("ann+shop@gmail.com", None)])
+    kept = normal_values(connection, "email", [("ann+shop@firm.example", None), ("ann+shop@gmail.com", None)])
     connection.execute("rollback")
-    assert kept == ["ann+shop@example.com", "ann@gmail.com"]
+    assert kept == ["ann+shop@firm.example", "ann@gmail.com"]
 
 
 @settings(max_examples=60, deadline=None)

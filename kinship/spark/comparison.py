@@ -12,6 +12,8 @@ from kinship import lake
 PUBLIC = ("seeds", "identity", "customers", "predictions", "segments", "activation", "reporting")
 # when a run said something is told by its own clock, and differs between two runs of one engine, too
 CLOCK = {
+    "customers.customer_events": ("changed_at", "extracted_at"),
+    "customers.customer_sessions": ("changed_at",),
     "identity.identity_assignments": ("assigned_at",),
     "identity.identity_events": ("occurred_at",),
     "identity.identity_redirects": ("issued_at",),

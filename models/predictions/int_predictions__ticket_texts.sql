@@ -11,8 +11,8 @@ ticket_texts as (
     select
         ticket_id,
         customer_id,
-        trim(coalesce(subject, '') || '\n' || coalesce(body, '')) as text,
-        md5(trim(coalesce(subject, '') || '\n' || coalesce(body, ''))) as text_hash
+        trim(coalesce(subject, '') || chr(10) || coalesce(body, '')) as text,
+        md5(trim(coalesce(subject, '') || chr(10) || coalesce(body, ''))) as text_hash
     from tickets
     where opened_at <= {{ as_of() }}
 )
