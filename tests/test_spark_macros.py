@@ -4,6 +4,8 @@
 import re
 from collections.abc import Iterator
 from datetime import date, datetime
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -66,6 +68,8 @@ URLS = [
 ]
 
 # macro -> calls over the column `v` of each of the values
+SAID_BY_DBT = {"model": {"original_file_path": "models/trial.sql"}, "modules": SimpleNamespace(re=re)}
+
 CASES: dict[str, list[tuple[str, list[str]]]] = {
     "days_between": [("days_between(\"cast('2024-02-28' as date)\", 'cast(v as date)')", ["2024-03-01", "2023-12-31"])],
     "fold_accents": [("fold_accents('lower(v)')", TEXTS)],
@@ -141,7 +145,8 @@ def on_both(spark: Any, duck: duckdb.DuckDBPyConnection, template: str, rows: li
     duck.executemany("insert into t values (?, ?)", rows)
     answers = []
     for engine in ("duckdb", "spark"):
-        sql = re.sub(r"\{\{ (.*?) \}\}(?!\})", lambda call: render(call[1], engine), template, flags=re.DOTALL)  # noqa: B023
+        written = partial(render, engine=engine, **SAID_BY_DBT)
+        sql = re.sub(r"\{\{ (.*?) \}\}(?!\})", lambda call, said=written: said(call[1]), template, flags=re.DOTALL)
         found = duck.execute(sql).fetchall() if engine == "duckdb" else [tuple(row) for row in spark.sql(sql).collect()]
         answers.append(sorted(tuple(text(value) or "" for value in row) for row in found))
     return answers[0], answers[1]
