@@ -44,6 +44,6 @@ def test_spark_finds_the_same_products(spark: Any) -> None:
             theirs = plain(found.select(*columns).collect())
             assert len(theirs) == len(plain(ours)), name
             for here, there in zip(plain(ours), theirs, strict=True):
-                # sums run in another order there: the last of six digits may fall to the other side, and is summed up again
+                # sums run in another order there: the last of six digits may differ, and is summed up again
                 assert there == tuple(pytest.approx(v, abs=1e-5) if isinstance(v, float) else v for v in here), name
         assert connection.table("next_products").fetchall()
