@@ -3,8 +3,8 @@
 Never two sends without a look in between, where the destination can look.
 """
 
+import asyncio
 import random
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -46,7 +46,7 @@ class Delivery:
         self._on_outcomes = on_outcomes
         self._patience = patience
 
-    def deliver(self, batch: Batch) -> None:
+    async def deliver(self, batch: Batch) -> None:
         """Send until every row has an outcome. Raises Retryable when the destination does not answer any more."""
         gone: set[str] = set()
         stalls = 0
@@ -54,16 +54,16 @@ class Delivery:
         while batch.rows:
             before = len(batch.rows)
             try:
-                batch = self._settle(batch)
+                batch = await self._settle(batch)
                 if batch.rows:
-                    batch = self._send(batch, gone)
+                    batch = await self._send(batch, gone)
                 continue
             except _Unfinished as unfinished:
                 batch, error = unfinished.batch, unfinished.error
             except DestinationError as failure:
                 error = failure
             if isinstance(error, Rejected):
-                self._bisect(batch, error)
+                await self._bisect(batch, error)
                 return
             if len(batch.rows) < before:
                 stalls, limited = 0, 0.0
@@ -72,15 +72,15 @@ class Delivery:
                 limited += wait
                 if limited > self._patience.rate_limit_total:
                     raise error
-                time.sleep(wait)
+                await asyncio.sleep(wait)
                 continue
             stalls += 1
             if not isinstance(error, Retryable) or stalls >= self._patience.attempts:
                 raise error
             ceiling = min(self._patience.longest_wait, self._patience.first_wait * 2**stalls)
-            time.sleep(random.uniform(ceiling / 2, ceiling))  # noqa: S311 - jitter, not a secret
+            await asyncio.sleep(random.uniform(ceiling / 2, ceiling))  # noqa: S311 - jitter, not a secret
 
-    def _settle(self, batch: Batch) -> Batch:
+    async def _settle(self, batch: Batch) -> Batch:
         """Find out which rows are at the destination already, and give the others their outcome if that decides it."""
         if not self._destination.can_look_up:
             return batch
@@ -89,8 +89,8 @@ class Delivery:
             return batch
         if since := [self._unsettled[row.key] for row in unknown if row.key in self._unsettled]:
             still = self._destination.settle_seconds - (utcnow() - max(since)).total_seconds()
-            time.sleep(min(max(0.0, still), self._destination.settle_seconds))
-        found = self._destination.lookup([row.key for row in unknown])
+            await asyncio.sleep(min(max(0.0, still), self._destination.settle_seconds))
+        found = await self._destination.lookup([row.key for row in unknown])
         mode = self._destination.target.mode
         decided = []
         for row in unknown:
@@ -115,7 +115,7 @@ class Delivery:
                 row.created_by_us = True
         return self._commit(batch, decided)
 
-    def _send(self, batch: Batch, gone: set[str]) -> Batch:
+    async def _send(self, batch: Batch, gone: set[str]) -> Batch:
         """One pass over the batch; what is returned has to go round again."""
         self._ledger.claim(batch)
         outcomes: list[Outcome] = []
@@ -125,7 +125,7 @@ class Delivery:
         by_key = {row.key: row for row in batch.rows}
         failure: AuthenticationError | None = None
         try:
-            for outcome in call(batch):
+            async for outcome in call(batch):
                 if outcome.status != "gone":
                     outcomes.append(outcome)
                 elif batch.operation is Operation.REMOVE and not self._destination.can_look_up:
@@ -165,7 +165,7 @@ class Delivery:
         settled = {outcome.key for outcome in outcomes}
         return batch.take([position for position, row in enumerate(batch.rows) if row.key not in settled])
 
-    def _bisect(self, batch: Batch, error: Rejected) -> None:
+    async def _bisect(self, batch: Batch, error: Rejected) -> None:
         """A batch refused whole: find the rows that are to blame."""
         if len(batch.rows) == 1:
             self._commit(batch, [Outcome(batch.rows[0].key, "rejected", error_class=error.error_class)])
@@ -174,7 +174,7 @@ class Delivery:
         for number, positions in enumerate((range(middle), range(middle, len(batch.rows)))):
             half = batch.take(list(positions))
             half.id = f"{batch.id}.{number}"
-            self.deliver(half)
+            await self.deliver(half)
 
 
 class _Unfinished(Exception):

@@ -57,6 +57,9 @@ class Difference:
     removals: int
     withheld: dict[str, int]
     fields: tuple[str, ...]
+    """The columns that are sent."""
+    kinds: dict[str, str]
+    """DuckDB's type of each of them."""
 
 
 def compute(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, now: datetime) -> Difference:
@@ -214,6 +217,7 @@ def compute(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, now
         removals=counts.get("remove", 0),
         withheld={reason: withheld[reason] for reason in REASONS if reason in withheld},
         fields=fields,
+        kinds={name: columns[name] for name in fields},
     )
 
 

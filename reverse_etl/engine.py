@@ -1,10 +1,11 @@
 """One run of one sync: diff, guards, then removals, changes and additions, batch by batch."""
 
+import asyncio
 import hashlib
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -16,10 +17,11 @@ import pyarrow.compute as pc
 from kinship.settings import Settings
 from reverse_etl.config import Sync
 from reverse_etl.delivery import Delivery, Patience
-from reverse_etl.destination import Batch, Destination, Meter, Operation, Row, Target
+from reverse_etl.destination import Batch, Destination, Operation, Row, Target
 from reverse_etl.difference import compute, payloads
 from reverse_etl.errors import ConfigurationError, NotConfigured, Retryable
 from reverse_etl.ledger import Ledger, Tally, open_ledger, utcnow
+from reverse_etl.pace import Meter
 from reverse_etl.planning import check_guards, make_plan
 from reverse_etl.results import flush
 from reverse_etl.warehouse import attached
@@ -93,11 +95,11 @@ def run_sync(
             flush(connection, settings.warehouse)
             result.seconds = time.monotonic() - started
             return result
-        meter = Meter(sync.requests_per_second)
+        meter = Meter(sync.limits.rates)
         destination: Destination | None = None
         if due is not None:
             try:
-                destination = sync.destination_class(_target(sync, settings, difference.fields, meter))
+                destination = sync.destination_class(_target(sync, settings, difference.kinds, meter))
             except NotConfigured as reason:
                 result.status, result.message, result.seconds = (
                     "not_configured",
@@ -112,14 +114,14 @@ def run_sync(
         status: str = "failed"
         try:
             if destination is not None and due is not None:
-                _deliver(sync, destination, ledger, connection, due, result, on_progress, patience or Patience())
+                asyncio.run(
+                    _deliver(sync, destination, ledger, connection, due, result, on_progress, patience or Patience())
+                )
             status = result.status
         except ConfigurationError as error:
             result.message = str(error)
             raise
         finally:
-            if destination is not None:
-                destination.close()
             result.calls, result.seconds = meter.calls, time.monotonic() - started
             result.refused = dict(
                 connection.execute(
@@ -133,7 +135,7 @@ def run_sync(
     return result
 
 
-def _deliver(
+async def _deliver(
     sync: Sync,
     destination: Destination,
     ledger: Ledger,
@@ -158,12 +160,14 @@ def _deliver(
     )
     delivery = Delivery(destination, ledger, claimed_at, on_outcomes, patience)
     try:
-        destination.prepare()
+        await destination.prepare()
         for batch in _batches(due, sync, ledger):
-            delivery.deliver(batch)
+            await delivery.deliver(batch)
     except Retryable as error:
         result.status = "incomplete"
         result.message = f"{sync.destination} stopped answering ({error.error_class}); the rest is sent by the next run"
+    finally:
+        await destination.close()
 
 
 def _batches(due: pa.Table, sync: Sync, ledger: Ledger) -> Iterator[Batch]:
@@ -172,9 +176,10 @@ def _batches(due: pa.Table, sync: Sync, ledger: Ledger) -> Iterator[Batch]:
     for operation in (Operation.REMOVE, Operation.CHANGE, Operation.ADD):
         part = due.filter(pc.equal(due["_operation"], operation.value))
         position = 0
+        limit = sync.limits.removal_rows or sync.limits.rows if operation is Operation.REMOVE else sync.limits.rows
         while position < part.num_rows:
             claimed = part["_claimed_batch"][position].as_py()
-            size = min(sync.batch_size, part.num_rows - position)
+            size = min(limit, part.num_rows - position)
             if claimed is not None:
                 run = part["_claimed_batch"].slice(position, part["_batch_rows"][position].as_py()).to_pylist()
                 same = next((n for n, batch in enumerate(run) if batch != claimed), len(run))
@@ -208,15 +213,17 @@ def _batch(
     return Batch(claimed, rows, fields.combine_chunks() if operation is not Operation.REMOVE else None)
 
 
-def _target(sync: Sync, settings: Settings, fields: tuple[str, ...], meter: Meter) -> Target:
+def _target(sync: Sync, settings: Settings, kinds: Mapping[str, str], meter: Meter) -> Target:
     return Target(
         sync=sync.name,
         object=sync.object,
         key=sync.key,
         mode=sync.mode,
         on_null=sync.on_null,
-        fields=fields,
-        options=sync.options,
+        fields=tuple(kinds),
+        kinds=kinds,
+        channel=sync.channel,
+        options=sync.destination_options,
         state=settings.state,
         meter=meter,
     )

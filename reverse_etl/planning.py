@@ -80,7 +80,6 @@ def make_plan(connection: duckdb.DuckDBPyConnection, sync: Sync, difference: Dif
                 [fitting],
             )
     calls = _calls(sync, counts)
-    rate = sync.requests_per_second
     return Plan(
         sync=sync.name,
         destination=sync.destination,
@@ -90,7 +89,7 @@ def make_plan(connection: duckdb.DuckDBPyConnection, sync: Sync, difference: Dif
         unchanged=difference.unchanged,
         withheld=withheld,
         calls=calls,
-        seconds=calls / rate if rate else None,
+        seconds=sync.limits.seconds(calls),
         accepted=difference.accepted,
         guard=_guard(sync, difference, sync.max_change_share),
     )
@@ -123,7 +122,7 @@ def _guard(sync: Sync, difference: Difference, share: float) -> str | None:
 
 
 def _quota_left(connection: duckdb.DuckDBPyConnection, sync: Sync) -> int | None:
-    per_day = sync.destination_options.requests_per_day
+    per_day = sync.limits.calls_per_day
     if per_day is None:
         return None
     (calls,) = one_row(
@@ -156,4 +155,6 @@ def _fitting(sync: Sync, counts: dict[str, int], total: int, quota: int) -> int:
 def _calls(sync: Sync, counts: dict[str, int]) -> int:
     if not any(counts.values()):
         return 0
-    return sync.destination_class.estimate_calls(sync.batch_size, counts["add"], counts["change"], counts["remove"])
+    return sync.destination_class.estimate_calls(
+        sync.object, sync.destination_options, sync.limits, counts["add"], counts["change"], counts["remove"]
+    )

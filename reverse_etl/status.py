@@ -1,5 +1,6 @@
 """Where syncs stand, and whether destinations can be reached."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -7,9 +8,10 @@ from pydantic import ValidationError
 
 from kinship.settings import Settings, settings
 from reverse_etl.config import Sync
-from reverse_etl.destination import CheckResult, Meter, Target, destination_class
+from reverse_etl.destination import CheckResult, Destination, Target, destination_class
 from reverse_etl.errors import LockedError, NotConfigured, SyncError
 from reverse_etl.ledger import open_ledger
+from reverse_etl.pace import Meter
 from reverse_etl.warehouse import one_row
 
 
@@ -63,17 +65,23 @@ def check_destination(name: str, sync: Sync | None = None) -> CheckResult:
         mode=sync.mode if sync else "upsert",
         on_null=sync.on_null if sync else "leave",
         fields=(),
-        options=options.model_dump(exclude_unset=True),
+        kinds={},
+        channel=sync.channel if sync else None,
+        options=options,
         state=settings().state,
-        meter=Meter(options.requests_per_second or kind.requests_per_second),
+        meter=Meter(kind.limits(sync.object if sync else "", options).under(options).rates),
     )
     try:
         destination = kind(target)
     except NotConfigured as reason:
         return CheckResult(name, "not_configured", str(reason))
+    return asyncio.run(_check(name, destination))
+
+
+async def _check(name: str, destination: Destination) -> CheckResult:
     try:
-        return destination.check()
+        return await destination.check()
     except (SyncError, ValidationError) as error:
         return CheckResult(name, "failed", str(error))
     finally:
-        destination.close()
+        await destination.close()
