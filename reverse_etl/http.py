@@ -19,7 +19,7 @@ _ours: ContextVar[bool] = ContextVar("ours", default=False)
 
 
 class _NotOurs(logging.Filter):
-    """httpx logs the URL of each call, and ours hold keys and sessions; other programs' calls are none of our business."""
+    """httpx logs the URL of each call, and ours hold keys; the calls of other programs are none of our business."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return not _ours.get()
