@@ -45,6 +45,10 @@ create table results (
     run_id varchar not null, sync varchar not null, key_hash varchar not null, customer_id varchar,
     operation varchar not null, outcome varchar not null, error_class varchar, recorded_at timestamp not null
 );
+create table opt_outs (
+    key varchar not null, customer_id varchar, channel varchar not null, opted_out_at timestamp not null,
+    seen_at timestamp not null, source varchar not null, flushed boolean not null
+);
 create table batches (number bigint not null);
 insert into batches values (0);
 """
