@@ -145,6 +145,7 @@ class Parties(Case):
 
     sync = {"object": "party.party", "key": "email"}  # noqa: RUF012
     value = "categories"
+    weathers = 1
     types = {"categories": "text[]"}  # noqa: RUF012
 
     @contextmanager
