@@ -66,6 +66,10 @@ class Case(ABC):
         """The model's row of person n (without customer_id)."""
         return {self.sync["key"]: self.key(n), self.value: value}
 
+    def holds(self, n: int, value: str) -> tuple[str, str]:
+        """What `content` shows of person n with this value; a membership knows no value."""
+        return self.key(n), value
+
     def poisoned(self, n: int) -> dict[str, Any] | None:
         """A row that the tool refuses, for a reason of its own; None: it takes anything."""
         return None
