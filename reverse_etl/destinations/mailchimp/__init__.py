@@ -172,11 +172,12 @@ class Mailchimp(Destination):
             return
         together: list[tuple[Row, dict[str, Any]]] = []
         for row, values in batch.records():
-            if self.target.mode == "update" or (row.moved_from is not None and row.destination_id):
-                if (changed := await self._patch(row, values)) is not None:
-                    yield changed
-                    continue
-            together.append((row, values))
+            alone = self.target.mode == "update" or (row.moved_from is not None and row.destination_id)
+            changed = await self._patch(row, values) if alone else None
+            if changed is None:
+                together.append((row, values))
+            else:
+                yield changed
         if together:
             async for outcome in self._upsert(together):
                 yield outcome
@@ -346,7 +347,7 @@ def _tags(member: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _error_class(error: Mapping[str, Any]) -> str:
-    """A word for an entry of `errors`. The text tells what the code (ERROR_GENERIC) does not, and quotes the address."""
+    """A word for an entry of `errors`. The text tells what the code ERROR_GENERIC does not; it quotes the address."""
     text = str(error.get("error", "")).lower()
     if "compliance state" in text:
         return "opted_out"
