@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import duckdb
-import pyarrow as pa
 
 from reverse_etl.config import Sync
 from reverse_etl.errors import ConfigurationError
 from reverse_etl.gate import Gate, open_gate
-from reverse_etl.ledger import SUPERSEDED
+from reverse_etl.ledger import CLEARED, SUPERSEDED
 from reverse_etl.twins import follow_people
 from reverse_etl.warehouse import has_table, literal, one_row, quoted
 
@@ -46,6 +45,8 @@ class Difference:
     """The columns that are sent."""
     kinds: dict[str, str]
     """DuckDB's type of each of them."""
+    again: int = 0
+    """Changes that are due because somebody asked for a resync; whether they differ is not known."""
 
     @property
     def adds(self) -> int:
@@ -97,13 +98,14 @@ def compute(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, now
             where due.key = rows.key and due.operation in ('add', 'change')"""
         )
     counts = dict(connection.execute("select operation, count(*) from due group by operation").fetchall())
-    accepted, unchanged = one_row(
+    accepted, unchanged, again = one_row(
         connection,
         f"""select
             (select count(*) from accepted),
             {states}
                 - (select count(*) from decided where is_accepted or is_claimed)
-                + (select count(*) from decided where decision = 'same')""",
+                + (select count(*) from decided where decision = 'same'),
+            (select count(*) from decided where decision = 'change' and accepted_hash = {literal(CLEARED)})""",
     )
     return Difference(
         desired=desired,
@@ -113,6 +115,7 @@ def compute(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, now
         withheld={reason: withheld[reason] for reason in REASONS if withheld.get(reason)},
         fields=fields,
         kinds={name: columns[name] for name in fields},
+        again=again,
     )
 
 
@@ -377,28 +380,6 @@ def _withheld(connection: duckdb.DuckDBPyConnection, gate: Gate) -> dict[str, in
     )
 
 
-def payloads(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, fields: tuple[str, ...]) -> pa.Table:
-    """The rendered fields of the due rows, in the order of sending: what was claimed, then the most valuable."""
-    columns = columns_of(connection, sync, catalog)
-    kind = sync.destination_class
-    rendered = ", ".join(f"{kind.render(f'rows.{quoted(name)}', columns[name])} as {quoted(name)}" for name in fields)
-    return connection.sql(
-        f"""
-        select
-            due.key as _key, due.operation as _operation, due.payload_hash as _payload_hash,
-            due.customer_id as _customer_id,
-            due.destination_id as _destination_id, due.created_by_us as _created_by_us, due.is_claimed as _is_claimed,
-            due.claimed_batch as _claimed_batch, due.batch_rows as _batch_rows,
-            due.moved_from as _moved_from, due.merge_into as _merge_into, {rendered}
-        from due
-        left join (select *, {key_sql(sync)} as _due_key from {relation(sync, catalog)}) as rows
-            -- a condition on `due` beside the equality would make this a nested loop: 4 s for 20,000 rows
-            on case when due.operation in ('add', 'change') then due.key end = rows._due_key
-        order by {sending_order("due")}
-        """
-    ).to_arrow_table()
-
-
 def sending_order(due: str = "due") -> str:
     """The order of sending, in SQL over the columns of `due`."""
     operations = ", ".join(f"{due}.operation = '{operation}' desc" for operation in OPERATIONS)
@@ -407,10 +388,11 @@ def sending_order(due: str = "due") -> str:
 
 def gated_sql(sync: Sync, columns: dict[str, str], source: str, gate: Gate) -> str:
     """Key, hash and verdict of every row of `source` (the model, or some rows of it), as of now."""
+    consents = gate.consents_sql(f"(select customer_id::varchar as customer_id from {source})")
     return f"""
         select rows.*, {gate.verdict("rows.key", "rows.customer_id", "consent.verdict")} as verdict
         from ({_hashed(sync, columns, source)}) as rows
-        left join ({gate.consents_sql()}) as consent on rows.customer_id = consent.customer_id"""
+        left join ({consents}) as consent on rows.customer_id = consent.customer_id"""
 
 
 def _hashed(sync: Sync, columns: dict[str, str], source: str) -> str:
@@ -439,7 +421,7 @@ def key_sql(sync: Sync) -> str:
     # `trim` walks through every character, 0.1 s of CPU time for a million keys; hardly one has a blank at its ends
     trimmed = f"case when starts_with({text}, ' ') or ends_with({text}, ' ') then trim({text}) else {text} end"
     key = f"nullif({trimmed}, '')"
-    return f"lower({key})" if sync.destination_class.folds_case else key
+    return f"lower({key})" if sync.destination_class.ignores_case(sync.key) else key
 
 
 def columns_of(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str) -> dict[str, str]:

@@ -56,7 +56,7 @@ class Gate:
     def consents_sql(self, among: str | None = None) -> str:
         """One verdict per customer for the sync's purpose: 'granted', or why not. Whoever is missing has none.
 
-        `among`: only the customers in this temporary table's column customer_id.
+        `among`: only the customers in the column customer_id of this table or subquery.
         """
         # one channel asked for: every statement about it must be a grant; none asked for: one grant, and nobody said no
         undecided = (
@@ -117,17 +117,20 @@ def open_gate(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str) -
         create or replace temp table opted_customers as
         select distinct customer_id from opt_outs where customer_id is not null and {channel};"""
     )
-
-    def is_filled(table: str) -> bool:
-        return bool(one_row(connection, f"select exists(from {table})")[0])
-
     lay_out_suppressions(connection, catalog)
-    return Gate(
-        sync,
-        consents,
-        has_opt_outs=is_filled("opted") or is_filled("opted_customers"),
-        has_suppressions=is_filled("suppressed_values"),
+    return open_gate_again(connection, sync, catalog)
+
+
+def open_gate_again(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str) -> Gate:
+    """The gate with the lists as they were read before: consents are of this moment, and a run has one list."""
+    opted, suppressed = one_row(
+        connection,
+        """select
+            exists(from opted) or exists(from opted_customers),
+            exists(from suppressed_values) or exists(from suppressed_customers)""",
     )
+    consents = f"{quoted(catalog)}.customers.customer_consents"
+    return Gate(sync, consents, has_opt_outs=opted, has_suppressions=suppressed)
 
 
 def _in(value: str, column: str, table: str, only: str = "") -> str:

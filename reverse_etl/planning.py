@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 import duckdb
@@ -13,8 +12,8 @@ from reverse_etl.config import Sync
 from reverse_etl.destination import Cost
 from reverse_etl.difference import OPERATIONS, Difference, compute, sending_order
 from reverse_etl.errors import GuardError
-from reverse_etl.ledger import open_ledger, utcnow
-from reverse_etl.warehouse import attached, one_row
+from reverse_etl.ledger import calls_of_the_day, open_ledger, utcnow
+from reverse_etl.warehouse import attached
 
 SAMPLES = 10
 """Keys shown per operation, as SHA-256."""
@@ -75,8 +74,13 @@ class Plan:
         }
 
     @property
+    def rows(self) -> int:
+        """Rows that a run would send."""
+        return self.adds + self.changes + self.removals + self.erasures
+
+    @property
     def is_empty(self) -> bool:
-        return self.adds + self.changes + self.removals + self.erasures == 0
+        return self.rows == 0
 
 
 def plan_sync(sync: Sync, settings: Settings) -> Plan:
@@ -96,9 +100,9 @@ def make_plan(connection: duckdb.DuckDBPyConnection, sync: Sync, difference: Dif
     counts = dict(difference.due)
     withheld = dict(difference.withheld)
     days = None
-    if (per_day := sync.limits.calls_per_day) is not None:
+    per_day, left = sync.limits.calls_per_day, quota_left(connection, sync)
+    if per_day is not None and left is not None:
         total = sum(counts.values())
-        left = _calls_left(connection, per_day)
         days = _days(_calls(sync, counts), left, per_day)
         fitting = _fitting(sync, counts, total, left)
         if fitting < total:
@@ -149,10 +153,12 @@ def _guard(sync: Sync, difference: Difference, share: float) -> str | None:
             f"the model is empty while {difference.accepted} rows were accepted before; "
             "if that is right, run again with an allowed change share of 1"
         )
-    touched = difference.changes + difference.removals + difference.erasures
+    changes = max(0, difference.changes - difference.again)
+    removals = difference.removals + difference.erasures
+    touched = changes + removals
     if touched > sync.guard_floor and touched > math.floor(share * difference.accepted):
         return (
-            f"{difference.changes} changes and {difference.removals} removals are "
+            f"{changes} changes and {removals} removals are "
             f"{touched / difference.accepted:.0%} of the {difference.accepted} accepted rows; {share:.0%} are allowed "
             f"(max_change_share in {sync.file}). "
             "Look at the plan; if it is right, run again with a higher allowed change share"
@@ -160,11 +166,12 @@ def _guard(sync: Sync, difference: Difference, share: float) -> str | None:
     return None
 
 
-def _calls_left(connection: duckdb.DuckDBPyConnection, per_day: int) -> int:
-    (calls,) = one_row(
-        connection, "select coalesce(sum(calls), 0) from runs where started_at > ?", [utcnow() - timedelta(days=1)]
-    )
-    return max(0, per_day - int(calls))
+def quota_left(connection: duckdb.DuckDBPyConnection, sync: Sync) -> int | None:
+    """Calls that the tool's daily limit leaves; None where there is none."""
+    per_day = sync.limits.calls_per_day
+    if per_day is None:
+        return None
+    return max(0, per_day - calls_of_the_day(connection))
 
 
 def _days(calls: int, left: int, per_day: int) -> int:
