@@ -41,8 +41,11 @@ class Delivery:
     ) -> None:
         self._destination = destination
         self._ledger = ledger
-        self._unsettled = claimed_at
-        """Keys whose last call may still be running over there, and since when."""
+        self._unsettled = dict.fromkeys(claimed_at, utcnow())
+        """Keys whose last call may still be running over there, and since when: a run that died may have made it just
+        now."""
+        self._since = dict(claimed_at)
+        """Since when the effect of a call for a key is unknown; a message sent then is found from this moment on."""
         self._on_outcomes = on_outcomes
         self._patience = patience
 
@@ -118,7 +121,7 @@ class Delivery:
     async def _send(self, batch: Batch, gone: set[str]) -> Batch:
         """One pass over the batch; what is returned has to go round again."""
         for row in batch.rows:
-            row.unsettled_since = self._unsettled.get(row.key)
+            row.unsettled_since = self._since.get(row.key)
         self._ledger.claim(batch)
         outcomes: list[Outcome] = []
         lost: list[str] = []
@@ -156,7 +159,12 @@ class Delivery:
                 self._ledger.release([row.key for row in batch.rows])
             else:
                 now = utcnow()
-                self._unsettled.update((row.key, now) for row in batch.rows if row.destination_id is None)
+                # a call that came too early was not taken
+                if not isinstance(error, RateLimited):
+                    lost_keys = [row.key for row in batch.rows if row.destination_id is None]
+                    self._unsettled.update(dict.fromkeys(lost_keys, now))
+                    for key in lost_keys:
+                        self._since.setdefault(key, now)
             raise _Unfinished(batch, error)
         return batch
 

@@ -149,7 +149,10 @@ class Ledger:
         return int(number)
 
     def claim(self, batch: Batch) -> None:
-        """Say, durably, that these rows are about to be sent."""
+        """Say, durably, that these rows are about to be sent.
+
+        A row whose fate is unknown stays claimed since the first call for it: who looks for it has to look back so far.
+        """
         now = utcnow()
         table = _table(
             {
@@ -160,7 +163,7 @@ class Ledger:
                 "creates": [row.destination_id is None or row.created_by_us for row in batch.rows],
                 "moved_from": [row.moved_from for row in batch.rows],
             }
-        )
+        ).append_column("since", pa.array([row.unsettled_since or now for row in batch.rows], pa.timestamp("us")))
         with self._transaction("claimed", table):
             self._connection.execute(
                 """delete from claims where
@@ -170,8 +173,9 @@ class Ledger:
             )
             self._connection.execute(
                 """insert into claims
-                select key, payload_hash, ?, destination_id, customer_id, creates, ?, ?, ?, moved_from from claimed""",
-                [batch.operation, batch.id, len(batch.rows), now],
+                select key, payload_hash, ?, destination_id, customer_id, creates, ?, ?, since, moved_from
+                from claimed""",
+                [batch.operation, batch.id, len(batch.rows)],
             )
 
     def release(self, keys: Sequence[str]) -> None:
