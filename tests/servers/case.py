@@ -39,6 +39,9 @@ class Case(ABC):
     exact_once: ClassVar[bool] = True
     """False where the tool itself offers no way to know whether a call whose answer was lost took effect."""
 
+    weathers: ClassVar[int] = 4
+    """In how many seeds of bad weather it is tried: fewer for a real tool that takes its time."""
+
     @property
     def tool(self) -> str:
         return type(self).__module__.rpartition(".")[2]
