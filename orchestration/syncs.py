@@ -20,7 +20,7 @@ CHECKS = {
     "moving": "Runs come to their end, and leave nothing behind.",
     "opt_outs": "Whoever unsubscribed at the destination is among the consents (customers.customer_consents).",
 }
-_WHERE_ROWS_ARE = """Those that wait for another try: `kinship rejected {sync}`; with `--retry`, the next run tries them.
+_WHERE_ROWS_ARE = """Those that wait for another try: `kinship rejected {sync}` (`--retry`: let the next run try them).
 
 Every answer so far, with the customer it is about:
 
