@@ -117,6 +117,8 @@ class Delivery:
 
     async def _send(self, batch: Batch, gone: set[str]) -> Batch:
         """One pass over the batch; what is returned has to go round again."""
+        for row in batch.rows:
+            row.unsettled_since = self._unsettled.get(row.key)
         self._ledger.claim(batch)
         outcomes: list[Outcome] = []
         lost: list[str] = []

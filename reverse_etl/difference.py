@@ -253,7 +253,7 @@ def relation(sync: Sync, catalog: str) -> str:
 def key_sql(sync: Sync) -> str:
     """The key as the ledger has it: trimmed, never empty, and in lower case where the destination ignores case."""
     key = f"nullif(trim({quoted(sync.key)}::varchar), '')"
-    return f"lower({key})" if sync.destination_class.folds_case else key
+    return f"lower({key})" if sync.destination_class.ignores_case(sync.key) else key
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str) -> dict[str, str]:

@@ -226,6 +226,7 @@ def _target(sync: Sync, settings: Settings, kinds: Mapping[str, str], meter: Met
         options=sync.destination_options,
         state=settings.state,
         meter=meter,
+        purpose=sync.purpose,
     )
 
 

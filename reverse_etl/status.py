@@ -158,6 +158,7 @@ def check_destination(name: str, sync: Sync | None = None) -> CheckResult:
         options=options,
         state=settings().state,
         meter=Meter(kind.limits(sync.object if sync else "", options).under(options).rates),
+        purpose=sync.purpose if sync else "",
     )
     try:
         destination = kind(target)
