@@ -100,7 +100,7 @@ class Delivery:
     async def _send(self, batch: Batch, gone: set[str]) -> Batch:
         """One pass over the batch; what is returned has to go round again."""
         for row in batch.rows:
-            row.unsettled_since = self._unsettled.get(row.key)
+            row.unsettled_since = self._uncertain.since(row.key)
         self._ledger.claim(batch)
         outcomes: dict[str, Outcome] = {}
         lost: list[str] = []

@@ -186,7 +186,7 @@ class _Run:
         destination: Destination | None = None
         if not plan.is_empty or is_poll_due(sync, connection):
             try:
-                destination = sync.destination_class(_target(sync, self._settings, difference.kinds, self._meter))
+                destination = sync.destination_class(target_of(sync, self._settings, difference.kinds, self._meter))
             except NotConfigured as reason:
                 if not plan.is_empty:
                     result.status, result.message = "not_configured", str(reason)
@@ -237,7 +237,7 @@ class _Run:
             ledger.plan(plan, self._sync.destination_class.cost)
 
     async def _send(self, destination: Destination, ledger: Ledger) -> None:
-        claimed = [key for (key,) in self._connection.execute("select key from claims").fetchall()]
+        claimed = dict(self._connection.execute("select key, claimed_at from claims").fetchall())
         delivery = Delivery(destination, ledger, Uncertain(claimed), self._count, self._patience)
         sending = Sending(self._sync, self._payloads, delivery, ledger, self._meter, self._quota)
         self._sending_since = time.monotonic()
@@ -323,7 +323,8 @@ def _terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _target(sync: Sync, settings: Settings, kinds: Mapping[str, str], meter: Meter) -> Target:
+def target_of(sync: Sync, settings: Settings, kinds: Mapping[str, str], meter: Meter) -> Target:
+    """What the destination needs to know about the sync; `kinds` are its fields and their types."""
     return Target(
         sync=sync.name,
         object=sync.object,

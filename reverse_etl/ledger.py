@@ -95,7 +95,8 @@ class Ledger:
         return int(number)
 
     def claim(self, batch: Batch) -> None:
-        """Say, durably, that these rows are about to be sent."""
+        """Say, durably, that these rows are about to be sent. A claim of unknown fate keeps its time."""
+        now = utcnow()
         table = _table(
             {
                 "key": [row.key for row in batch.rows],
@@ -104,6 +105,7 @@ class Ledger:
                 "customer_id": [row.customer_id for row in batch.rows],
                 "creates": [row.destination_id is None or row.created_by_us for row in batch.rows],
                 "moved_from": [row.moved_from for row in batch.rows],
+                "claimed_at": [row.unsettled_since or now for row in batch.rows],
             }
         )
         with self._transaction("claimed", table):
@@ -117,9 +119,9 @@ class Ledger:
                 """insert into claims by name
                 select
                     key, payload_hash, ? as operation, destination_id, customer_id, creates, ? as batch,
-                    ? as batch_rows, ? as claimed_at, moved_from
+                    ? as batch_rows, claimed_at, moved_from
                 from claimed""",
-                [batch.operation, batch.id, len(batch.rows), utcnow()],
+                [batch.operation, batch.id, len(batch.rows)],
             )
 
     def release(self, keys: Sequence[str]) -> None:
@@ -268,7 +270,7 @@ class Ledger:
             f"""insert into opt_outs by name
             select
                 key, any_value(customer_id) as customer_id, channel, min(opted_out_at) as opted_out_at,
-                ? as seen_at, ? as source, false as flushed
+                ? as seen_at, ? as source, false as told
             from ({told}) as told
             anti join opt_outs using (key, channel)
             group by key, channel
@@ -399,10 +401,8 @@ def calls_of_the_day(connection: duckdb.DuckDBPyConnection) -> int:
 
 
 def _table(columns: dict[str, list[Any]]) -> pa.Table:
-    booleans = {"creates"}
-    return pa.table(
-        {name: pa.array(values, pa.bool_() if name in booleans else pa.string()) for name, values in columns.items()}
-    )
+    types = {"creates": pa.bool_(), "claimed_at": pa.timestamp("us")}
+    return pa.table({name: pa.array(values, types.get(name, pa.string())) for name, values in columns.items()})
 
 
 def utcnow() -> datetime:

@@ -50,11 +50,11 @@ create table if not exists plans (
     guard varchar, planned_at timestamp not null
 );
 -- one row per key and channel; `channel` is 'any' for a sync without one; `source` says how we learned it: 'send' when
--- the destination refused the row as opted_out, 'poll' when it listed the person. Moved to reverse_etl.opt_outs
--- with sha256(key) in place of the key; `flushed` rows stay here, because they withhold the key for good.
+-- the destination refused the row as opted_out, 'poll' when it listed the person. They withhold the key for good.
+-- `told`: carried on as a consent event (reverse_etl/consent_events.py).
 create table if not exists opt_outs (
     key varchar not null, customer_id varchar, channel varchar not null, opted_out_at timestamp not null,
-    seen_at timestamp not null, source varchar not null, flushed boolean not null
+    seen_at timestamp not null, source varchar not null, told boolean not null
 );
 -- when the destination was last asked who unsubscribed
 create table if not exists polls (polled_at timestamp not null);

@@ -15,9 +15,17 @@ import pyarrow as pa
 
 from reverse_etl.config import Sync
 from reverse_etl.destination import Operation
-from reverse_etl.difference import columns_of, consents_sql, fields_of, gated_sql, key_sql, relation
+from reverse_etl.difference import (
+    columns_of,
+    consents_sql,
+    fields_of,
+    gated_sql,
+    key_sql,
+    opt_out_condition,
+    relation,
+)
 from reverse_etl.errors import LockedError
-from reverse_etl.warehouse import attached, quoted
+from reverse_etl.warehouse import attached, one_row, quoted
 
 ORDER = (Operation.ERASE, Operation.REMOVE, Operation.CHANGE, Operation.ADD)
 WINDOW = 50_000
@@ -66,6 +74,27 @@ class Payloads:
             self._connection.execute(f"drop table if exists temp.{table}")
         if (first := next(self._spans(), None)) is not None:
             self._first = self._read(catalog, *first, recheck=False)
+
+    def line_up_accepted(self, catalog: str, sample: int | None) -> dict[str, str]:
+        """For a drift check, the accepted rows in place of the due ones, all or a random sample; the fields and their
+        types. `windows` then gives those that are wanted just as they were accepted."""
+        columns = columns_of(self._connection, self._sync, catalog)
+        chosen = "" if sample is None else f"using sample reservoir({int(sample)} rows)"
+        self._connection.execute(
+            f"""
+            create or replace temp table opted as
+            select distinct lower(key) as key from opt_outs where {opt_out_condition(self._sync)};
+            create or replace temp table queue as
+            select
+                key, payload_hash, customer_id, destination_id, created_by_us, 'change' as operation,
+                false as is_claimed, null::varchar as claimed_batch, null::integer as batch_rows,
+                null::varchar as moved_from, row_number() over () - 1 as position
+            from (from accepted {chosen})
+            """
+        )
+        (count,) = one_row(self._connection, "select count(*) from queue")
+        self.totals = {Operation.CHANGE: count} if count else {}
+        return {name: columns[name] for name in fields_of(self._sync, columns)}
 
     @property
     def total(self) -> int:

@@ -1,4 +1,4 @@
-"""What runs did, told to the warehouse: `reverse_etl.sync_plans`, `sync_runs`, `sync_results` and `opt_outs`.
+"""What runs did, told to the warehouse: `reverse_etl.sync_plans`, `sync_runs` and `sync_results`.
 
 The ledger keeps the rows until the warehouse has them: one that is locked just now gets them from the next run.
 """
@@ -27,10 +27,6 @@ create table if not exists {schema}.sync_plans (
     run_id varchar, sync varchar, destination varchar, adds bigint, changes bigint, removals bigint, erasures bigint,
     unchanged bigint, withheld varchar, calls bigint, seconds double, cost varchar, guard varchar, planned_at timestamp
 );
-create table if not exists {schema}.opt_outs (
-    sync varchar, destination varchar, key_hash varchar, customer_id varchar, channel varchar, opted_out_at timestamp,
-    seen_at timestamp, source varchar
-);
 """
 
 
@@ -52,7 +48,6 @@ def flush(connection: duckdb.DuckDBPyConnection, warehouse: Path, *, patience: f
         update runs set flushed = true where status <> 'running';
         delete from results where run_id in (select run_id from runs where flushed);
         delete from plans where run_id in (select run_id from runs where flushed);
-        update opt_outs set flushed = true;
         commit;"""
     )
     return True
@@ -70,16 +65,6 @@ def _move(connection: duckdb.DuckDBPyConnection, schema: str) -> None:
             select results.* from results join runs on results.run_id = runs.run_id where {fresh};
             insert into {schema}.sync_plans by name
             select plans.* from plans join runs on plans.run_id = runs.run_id where {fresh};
-            insert into {schema}.opt_outs by name
-            select
-                runs.sync, runs.destination, sha256(opt_outs.key) as key_hash, opt_outs.customer_id, opt_outs.channel,
-                opt_outs.opted_out_at, opt_outs.seen_at, opt_outs.source
-            from opt_outs, (select sync, destination from runs limit 1) as runs
-            where not opt_outs.flushed and not exists (
-                from {schema}.opt_outs as known
-                where known.sync = runs.sync and known.key_hash = sha256(opt_outs.key)
-                    and known.channel = opt_outs.channel
-            );
             insert into {schema}.sync_runs by name
             select runs.* exclude (flushed) from runs where {fresh};"""  # noqa: S608 - our own names
         )

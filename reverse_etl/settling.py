@@ -1,40 +1,51 @@
 """Rows of unknown fate: look at the destination before anything is sent again."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from datetime import datetime
 
 from reverse_etl.destination import Batch, Destination, Operation, Outcome
+from reverse_etl.ledger import utcnow
 
 
 class Uncertain:
     """Keys whose last call may have taken effect, or may still be running over there.
 
-    Measured on a clock that only goes forward: what an earlier process sent, was sent before this one began.
+    How long to wait is measured on a clock that only goes forward: what an earlier process sent (`claimed`, with the
+    time of its claim), was sent before this one began.
     """
 
-    def __init__(self, keys: Collection[str]) -> None:
+    def __init__(self, claimed: Mapping[str, datetime]) -> None:
         now = asyncio.get_running_loop().time()
-        self._since = dict.fromkeys(keys, now)
+        self._first = dict(claimed)
+        self._last = dict.fromkeys(claimed, now)
 
     def __contains__(self, key: object) -> bool:
-        return key in self._since
+        return key in self._first
+
+    def since(self, key: str) -> datetime | None:
+        """When the first of the calls of unknown effect was made (UTC, no zone); None when there is none."""
+        return self._first.get(key)
 
     def add(self, keys: Collection[str]) -> None:
         """The call with these rows ended without an answer, just now."""
-        now = asyncio.get_running_loop().time()
-        self._since.update(dict.fromkeys(keys, now))
+        now, at = asyncio.get_running_loop().time(), utcnow()
+        for key in keys:
+            self._last[key] = now
+            self._first.setdefault(key, at)
 
     def discard(self, keys: Collection[str]) -> None:
         """It is known what became of them."""
         for key in keys:
-            self._since.pop(key, None)
+            self._first.pop(key, None)
+            self._last.pop(key, None)
 
     def wait(self, keys: Collection[str], settle_seconds: float) -> float:
         """Seconds until no call with these rows can be running any more."""
-        since = [self._since[key] for key in keys if key in self._since]
-        if not since:
+        last = [self._last[key] for key in keys if key in self._last]
+        if not last:
             return 0.0
-        return max(0.0, max(since) + settle_seconds - asyncio.get_running_loop().time())
+        return max(0.0, max(last) + settle_seconds - asyncio.get_running_loop().time())
 
 
 async def settle(destination: Destination, batch: Batch, uncertain: Uncertain) -> list[Outcome]:
