@@ -27,20 +27,22 @@ ANY_CHANNEL = "any"
 Identifier = tuple[str, str]
 """Type and value, as staging knows them (docs/sources.md)."""
 
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
-_PHONE = re.compile(r"\+[0-9]{7,15}")
+_EMAIL, _PHONE = r"[^@\s]+@[^@\s]+", r"\+[0-9]{7,15}"
+UNTOLD = f"not told and (customer_id is not null or regexp_full_match(key, '{_EMAIL}|{_PHONE}'))"
+"""Which of the ledger's `opt_outs` are still to be told."""
 
 
 def tell(connection: duckdb.DuckDBPyConnection, sync: Sync, settings: Settings, *, patience: float = 3.0) -> int:
     """Write down the ledger's opt-outs that were not told yet; how many that were.
 
-    A person whose key says nothing to other systems goes by an identifier of the customer's; while the warehouse is in
-    use, or where nobody knows the key, it waits for a later run. Killed before the ledger knows, the same statements
-    are written again, and staging takes them for one. Raises ConfigurationError where nothing can be written.
+    A person whose key says nothing to other systems goes by an identifier of the customer's, or waits for a later run
+    while the warehouse is in use. A key that says nothing and is no customer's is nobody we know: it is not told.
+    Killed before the ledger knows, the same statements are written again, and staging takes them for one.
+    Raises ConfigurationError where nothing can be written.
     """
     found = connection.execute(
-        """select key, customer_id, channel, opted_out_at, seen_at from opt_outs
-        where not told order by seen_at, key, channel"""
+        f"""select key, customer_id, channel, opted_out_at, seen_at from opt_outs
+        where {UNTOLD} order by seen_at, key, channel"""  # noqa: S608 - our own words
     ).fetchall()
     if not found:
         return 0
@@ -64,9 +66,9 @@ def tell(connection: duckdb.DuckDBPyConnection, sync: Sync, settings: Settings, 
 
 
 def _recognised(key: str) -> Identifier | None:
-    if _EMAIL.fullmatch(key):
+    if re.fullmatch(_EMAIL, key):
         return "email", key
-    return ("phone", key) if _PHONE.fullmatch(key) else None
+    return ("phone", key) if re.fullmatch(_PHONE, key) else None
 
 
 def _of_customers(

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from kinship.settings import Settings, settings
 from reverse_etl.config import Sync
+from reverse_etl.consent_events import UNTOLD
 from reverse_etl.destination import CheckResult, Destination, Target, destination_class
 from reverse_etl.errors import LockedError, NotConfigured, SyncError
 from reverse_etl.ledger import open_ledger, utcnow
@@ -78,6 +79,10 @@ def sync_status(sync: Sync, settings: Settings) -> SyncStatus:
             refused = dict(
                 connection.execute("select error_class, count(*) from rejected group by 1 order by 1").fetchall()
             )
+            opt_outs, untold = one_row(
+                connection,
+                f"select count(distinct key), count(distinct key) filter ({UNTOLD}) from opt_outs",  # noqa: S608
+            )
             stalled = _stall(connection, utcnow())
             (next_attempt_at,) = one_row(connection, "select min(next_attempt_at) from rejected")
             last = connection.execute(
@@ -99,6 +104,8 @@ def sync_status(sync: Sync, settings: Settings) -> SyncStatus:
         last_message=message,
         next_attempt_at=next_attempt_at,
         stalled=stalled,
+        opt_outs=opt_outs,
+        untold_opt_outs=untold,
     )
 
 
