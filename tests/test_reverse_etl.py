@@ -434,7 +434,7 @@ BLOCK = {
         ({"mode": "update"}, r"meta\.sync\.mode: file cannot do 'update'; allowed are create, mirror, upsert"),
         (
             {"destination": "fax"},
-            r"meta\.sync\.destination: destination 'fax' does not exist; there are: file, .*vtiger",
+            r"meta\.sync\.destination: destination 'fax' does not exist; there are: .*file, .*vtiger",
         ),
         ({"max_change_share": 2}, r"meta\.sync\.max_change_share: .*less than or equal to 1"),
         ({"channel": "pigeon"}, r"meta\.sync\.channel: .*'email', 'sms', 'phone' or 'web'"),
