@@ -72,20 +72,12 @@ def test_the_key_is_not_posted(server: SlackServer) -> None:
 @pytest.mark.parametrize("mode", ["create", "upsert"])
 def test_a_message_whose_answer_was_lost_is_found(server: SlackServer, tmp_path: Path, mode: str) -> None:
     house = sale(mode, tmp_path)
-    house_runs = Patience(attempts=1, first_wait=0.001)
-    # logging in has to succeed: the answer to the message alone is lost
-    handle = server.handle
-
-    def lose(request: Any) -> Any:
-        told = handle(request)
-        return type(told)(503, b"") if request.path.endswith("postMessage") else told
-
-    server.handle = lose  # type: ignore[method-assign]
-    assert run_sync(house.sync, house.settings, patience=house_runs).status == "incomplete"
-    server.handle = handle  # type: ignore[method-assign]
+    patience = Patience(attempts=1, first_wait=0.001)
+    with server.mute(lambda request: request.path.endswith("postMessage")):
+        assert run_sync(house.sync, house.settings, patience=patience).status == "incomplete"
     for n in range(120):
         send([{"id": f"other-{n}", "text": "Others talk"}])
-    assert run_sync(house.sync, house.settings, patience=house_runs).added == 1
+    assert run_sync(house.sync, house.settings, patience=patience).added == 1
     assert server.texts.count("Sale") == 1
 
 
