@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from reverse_etl.destination import Destination, Mode, Options, destination_class
+from reverse_etl.destination import Destination, Mode, destination_class
 from reverse_etl.errors import ConfigurationError
+from reverse_etl.limits import Limits, Options
 
 Channel = Literal["email", "sms", "phone", "web"]
 
@@ -57,12 +58,10 @@ class Sync(SyncConfig):
         return self.mode == "mirror" or self.removal == "remove"
 
     @property
-    def batch_size(self) -> int:
-        return self.destination_options.batch_size or self.destination_class.batch_size
-
-    @property
-    def requests_per_second(self) -> float | None:
-        return self.destination_options.requests_per_second or self.destination_class.requests_per_second
+    def limits(self) -> Limits:
+        """What the tool allows for the sync's object, under the sync's options."""
+        options = self.destination_options
+        return self.destination_class.limits(self.object, options).under(options)
 
 
 def load_syncs(manifest: Path | Mapping[str, Any]) -> list[Sync]:

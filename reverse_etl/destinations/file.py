@@ -9,7 +9,7 @@ spreadsheets: a value that begins with `=` arrives as it is.
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -17,8 +17,9 @@ from typing import ClassVar, Literal
 import duckdb
 import pyarrow as pa
 
-from reverse_etl.destination import Batch, CheckResult, Destination, Mode, Operation, Options, Outcome, Target
+from reverse_etl.destination import Batch, CheckResult, Destination, Mode, Operation, Outcome, Target
 from reverse_etl.errors import ConfigurationError
+from reverse_etl.limits import Limits, Options
 from reverse_etl.warehouse import literal, quoted
 
 _COPY = {"csv": "format csv, header", "jsonl": "format json", "parquet": "format parquet"}
@@ -36,28 +37,31 @@ class FileDestination(Destination):
 
     options_model = FileOptions
     modes: ClassVar[frozenset[Mode]] = frozenset({"upsert", "create", "mirror"})
-    batch_size = 50_000
 
     def __init__(self, target: Target) -> None:
         super().__init__(target)
-        options = FileOptions.model_validate(target.options)
+        options: FileOptions = target.options
         self._format = options.format
         directory = options.directory or os.environ.get("KINSHIP_FILE_DIR") or "outbox"
         self._root = (target.state / Path(directory).expanduser()).resolve()
         self._folder = self._root / target.sync if target.sync else self._root
 
     @classmethod
+    def limits(cls, object: str, options: Options) -> Limits:
+        return Limits(rows=50_000)
+
+    @classmethod
     def render(cls, column: str, kind: str) -> str:
         # NaN and infinity are no JSON, and no consumer of a CSV agrees on their spelling
         return f"case when isfinite({column}) then {column} end" if kind in ("FLOAT", "DOUBLE") else column
 
-    def check(self) -> CheckResult:
+    async def check(self) -> CheckResult:
         existing = next(folder for folder in (self._folder, *self._folder.parents) if folder.exists())
         if not existing.is_dir() or not os.access(existing, os.W_OK):
             return CheckResult("file", "failed", f"cannot write to {existing}")
         return CheckResult("file", "ok", f"writes to {self._folder}")
 
-    def prepare(self) -> None:
+    async def prepare(self) -> None:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -65,16 +69,16 @@ class FileDestination(Destination):
         if not os.access(self._folder, os.W_OK):
             raise ConfigurationError(f"the directory {self._folder} is not writable")
 
-    def send(self, batch: Batch) -> Iterable[Outcome]:
+    def send(self, batch: Batch) -> AsyncIterator[Outcome]:
         return self._write(batch)
 
-    def remove(self, batch: Batch) -> Iterable[Outcome]:
+    def remove(self, batch: Batch) -> AsyncIterator[Outcome]:
         return self._write(batch)
 
-    def _write(self, batch: Batch) -> list[Outcome]:
+    async def _write(self, batch: Batch) -> AsyncIterator[Outcome]:
         table = self._table(batch)
         name = f"{batch.id}.{self._format}"
-        self.target.meter.call()
+        await self.target.meter.call()
         digest = self._replace(name, lambda path: self._dump(table, path))
         manifest = {
             "file": name,
@@ -88,7 +92,8 @@ class FileDestination(Destination):
             "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         self._replace(f"{batch.id}.manifest.json", lambda path: path.write_text(json.dumps(manifest, indent=2) + "\n"))
-        return [Outcome(row.key, "accepted") for row in batch.rows]
+        for row in batch.rows:
+            yield Outcome(row.key, "accepted")
 
     def _table(self, batch: Batch) -> pa.Table:
         if batch.table is not None:

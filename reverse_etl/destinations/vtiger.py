@@ -12,20 +12,19 @@ emptied.
 
 import hashlib
 import json
-import logging
-import os
 import re
-import ssl
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import quote
 
 import httpx
 from pydantic import Field, SecretStr
 
-from reverse_etl.destination import Batch, CheckResult, Destination, Options, Outcome, Row, Target
-from reverse_etl.errors import AuthenticationError, ConfigurationError, NotConfigured, RateLimited, Rejected, Retryable
+from reverse_etl.destination import Batch, CheckResult, Destination, Outcome, Row, Target
+from reverse_etl.environment import credentials
+from reverse_etl.errors import AuthenticationError, ConfigurationError, RateLimited, Rejected, Retryable
+from reverse_etl.http import certificates, retry_after, unlogged
+from reverse_etl.limits import Limits, Options
 
 _SESSION_ENDED = frozenset({"INVALID_SESSIONID", "SESSION_EXPIRED", "SESSIONID_INVALID", "AUTHENTICATION_REQUIRED"})
 _CREDENTIALS_REFUSED = frozenset(
@@ -37,27 +36,6 @@ _SCRIPT = "/webservice.php"
 _PAGE = 100
 _QUERY_BYTES = 4000
 """A query travels in the URL, and web servers refuse URLs beyond 8 KB."""
-
-
-class _WithoutQuery(logging.Filter):
-    """httpx logs the URL of each call, and here that holds the session and the keys that are looked up."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.args, tuple):
-            record.args = tuple(
-                value.copy_with(query=None) if isinstance(value, httpx.URL) and value.path.endswith(_SCRIPT) else value
-                for value in record.args
-            )
-        return True
-
-
-logging.getLogger("httpx").addFilter(_WithoutQuery())
-
-
-@cache
-def _certificates() -> ssl.SSLContext:
-    """The authorities we trust; reading them takes 65 ms, so once per process."""
-    return httpx.create_ssl_context()
 
 
 class VtigerOptions(Options):
@@ -82,32 +60,34 @@ class _Refused(Exception):
 class Client:
     """The webservice's protocol: log in when needed, one request at a time, answers or typed errors."""
 
-    def __init__(self, url: str, user: str, access_key: SecretStr, timeout: float, before_call: Any = None) -> None:
+    def __init__(
+        self, url: str, user: str, access_key: SecretStr, timeout: float, before_call: Callable[[], Awaitable[None]]
+    ) -> None:
         self._url = url.rstrip("/") + ("" if url.rstrip("/").endswith(".php") else _SCRIPT)
         self._user = user
         self._access_key = access_key
-        self._http = httpx.Client(timeout=timeout, follow_redirects=False, verify=_certificates())
+        self._http = httpx.AsyncClient(timeout=timeout, follow_redirects=False, verify=certificates())
         self._before_call = before_call
         self._session: str | None = None
         self.user_id: str | None = None
         self.version: str | None = None
 
-    def get(self, operation: str, **parameters: str) -> Any:
-        return self._with_session("GET", operation, parameters)
+    async def get(self, operation: str, **parameters: str) -> Any:
+        return await self._with_session("GET", operation, parameters)
 
-    def post(self, operation: str, **parameters: str) -> Any:
-        return self._with_session("POST", operation, parameters)
+    async def post(self, operation: str, **parameters: str) -> Any:
+        return await self._with_session("POST", operation, parameters)
 
-    def close(self) -> None:
-        self._http.close()
+    async def close(self) -> None:
+        await self._http.aclose()
 
-    def login(self) -> None:
+    async def login(self) -> None:
         """Raises AuthenticationError when the server knows neither the user nor the key."""
         try:
-            token = self._call("GET", {"operation": "getchallenge", "username": self._user})["token"]
+            token = (await self._call("GET", {"operation": "getchallenge", "username": self._user}))["token"]
             secret = f"{token}{self._access_key.get_secret_value()}".encode()
             key = hashlib.md5(secret, usedforsecurity=False).hexdigest()
-            result = self._call("POST", {"operation": "login", "username": self._user, "accessKey": key})
+            result = await self._call("POST", {"operation": "login", "username": self._user, "accessKey": key})
             self._session, self.user_id = result["sessionName"], result["userId"]
             self.version = result.get("vtigerVersion")
         except (KeyError, TypeError):
@@ -120,12 +100,13 @@ class Client:
                 f"vtiger refuses the login ({refused.code}): check KINSHIP_VTIGER_USER and KINSHIP_VTIGER_ACCESS_KEY"
             ) from None
 
-    def _with_session(self, method: str, operation: str, parameters: Mapping[str, str]) -> Any:
+    async def _with_session(self, method: str, operation: str, parameters: Mapping[str, str]) -> Any:
         for attempt in range(2):
             if self._session is None:
-                self.login()
+                await self.login()
             try:
-                return self._call(method, {"operation": operation, "sessionName": self._session or "", **parameters})
+                asked = {"operation": operation, "sessionName": self._session or "", **parameters}
+                return await self._call(method, asked)
             except _Refused as refused:
                 if refused.code in _SESSION_ENDED and attempt == 0:
                     self._session = None
@@ -139,14 +120,14 @@ class Client:
                 raise
         raise AssertionError("unreachable")
 
-    def _call(self, method: str, parameters: Mapping[str, str]) -> Any:
-        if self._before_call is not None:
-            self._before_call()
+    async def _call(self, method: str, parameters: Mapping[str, str]) -> Any:
+        await self._before_call()
         try:
-            if method == "GET":
-                response = self._http.get(self._url, params=dict(parameters))
-            else:
-                response = self._http.post(self._url, data=dict(parameters))
+            with unlogged():
+                if method == "GET":
+                    response = await self._http.get(self._url, params=dict(parameters))
+                else:
+                    response = await self._http.post(self._url, data=dict(parameters))
         except httpx.TimeoutException:
             raise Retryable("timeout") from None
         except (httpx.UnsupportedProtocol, httpx.InvalidURL):
@@ -154,7 +135,7 @@ class Client:
         except httpx.TransportError as error:
             raise Retryable("connection", f"no connection to vtiger ({type(error).__name__})") from None
         if response.status_code == 429:
-            raise RateLimited(_retry_after(response))
+            raise RateLimited(retry_after(response))
         if response.status_code in (401, 403):
             raise AuthenticationError(f"vtiger answers HTTP {response.status_code}")
         if response.status_code >= 500:
@@ -178,23 +159,17 @@ class Vtiger(Destination):
     """One module (Contacts, Leads, Accounts ...) of a Vtiger."""
 
     options_model = VtigerOptions
-    batch_size: ClassVar[int] = 100
     can_look_up: ClassVar[bool] = True
     # MySQL's collation compares without case
     folds_case: ClassVar[bool] = True
 
     def __init__(self, target: Target) -> None:
         super().__init__(target)
-        names = ("KINSHIP_VTIGER_URL", "KINSHIP_VTIGER_USER", "KINSHIP_VTIGER_ACCESS_KEY")
-        values = [os.environ.get(name, "").strip() for name in names]
-        missing = [name for name, value in zip(names, values, strict=True) if not value]
-        if len(missing) == len(names):
-            raise NotConfigured(f"vtiger is not configured: set {', '.join(names)}")
-        if missing:
-            raise ConfigurationError(f"vtiger is half configured: {', '.join(missing)} is not set")
-        self._options = VtigerOptions.model_validate(target.options)
+        url, user, access_key = credentials(
+            "vtiger", "KINSHIP_VTIGER_URL", "KINSHIP_VTIGER_USER", "KINSHIP_VTIGER_ACCESS_KEY"
+        )
+        self._options: VtigerOptions = target.options
         self.settle_seconds = self._options.settle_seconds
-        url, user, access_key = values
         self._client = Client(url, user, SecretStr(access_key), self._options.timeout_seconds, target.meter.call)
         self._types: dict[str, str] = {}
 
@@ -211,14 +186,20 @@ class Vtiger(Destination):
         return f"{column}::varchar"
 
     @classmethod
-    def estimate_calls(cls, batch_size: int, adds: int, changes: int, removals: int) -> int:
-        lookups = -(-adds // min(batch_size, _PAGE))
+    def limits(cls, object: str, options: Options) -> Limits:
+        return Limits(rows=_PAGE)
+
+    @classmethod
+    def estimate_calls(
+        cls, object: str, options: Options, limits: Limits, adds: int, changes: int, removals: int
+    ) -> int:
+        lookups = -(-adds // limits.rows)
         # getchallenge, login, describe
         return 3 + lookups + adds + changes + removals
 
-    def check(self) -> CheckResult:
+    async def check(self) -> CheckResult:
         try:
-            types = self._client.get("listtypes")["types"]
+            types = (await self._client.get("listtypes"))["types"]
         except _Refused as refused:
             raise ConfigurationError(f"vtiger does not list its modules ({refused.code})") from None
         module = self.target.object
@@ -227,14 +208,14 @@ class Vtiger(Destination):
                 f"vtiger has no module {module!r} for this user; it has {', '.join(sorted(types))}"
             )
         if module:
-            self.prepare()
+            await self.prepare()
         details = {"version": self._client.version or "", "modules": str(len(types))}
         return CheckResult("vtiger", "ok", f"logged in; {len(types)} modules", details)
 
-    def prepare(self) -> None:
+    async def prepare(self) -> None:
         module = self.target.object
         try:
-            description = self._client.get("describe", elementType=module)
+            description = await self._client.get("describe", elementType=module)
         except _Refused as refused:
             raise ConfigurationError(f"vtiger does not describe the module {module!r} ({refused.code})") from None
         fields = {field["name"]: field for field in description["fields"]}
@@ -260,13 +241,13 @@ class Vtiger(Destination):
                 f"{self.target.sync}: vtiger's {module} must have {', '.join(missing)}; select it in the sync model"
             )
 
-    def lookup(self, keys: Sequence[str]) -> Mapping[str, Sequence[str]]:
+    async def lookup(self, keys: Sequence[str]) -> Mapping[str, Sequence[str]]:
         found: dict[str, list[str]] = {}
         for query in _queries(self.target.object, self.target.key, keys):
             offset = 0
             while True:
                 try:
-                    rows = self._client.get("query", query=f"{query} limit {offset},{_PAGE};")
+                    rows = await self._client.get("query", query=f"{query} limit {offset},{_PAGE};")
                 except _Refused as refused:
                     raise Rejected(f"query_{refused.code.lower()}") from None
                 for row in rows:
@@ -278,45 +259,45 @@ class Vtiger(Destination):
                 offset += _PAGE
         return found
 
-    def send(self, batch: Batch) -> Iterator[Outcome]:
+    async def send(self, batch: Batch) -> AsyncIterator[Outcome]:
         for row, values in batch.records():
             try:
-                yield self._revise(row, values) if row.destination_id else self._create(row, values)
+                yield await (self._revise(row, values) if row.destination_id else self._create(row, values))
             except _Refused as refused:
                 yield _outcome(row, refused)
 
-    def remove(self, batch: Batch) -> Iterable[Outcome]:
+    async def remove(self, batch: Batch) -> AsyncIterator[Outcome]:
         cleared = {name: "0" if self._types.get(name) == "boolean" else "" for name in self._cleared()}
         for row in batch.rows:
             record = row.destination_id or ""  # the engine looked it up
             try:
                 if row.created_by_us:
-                    self._client.post("delete", id=record)
+                    await self._client.post("delete", id=record)
                 elif cleared:
-                    self._client.post("revise", element=json.dumps({"id": record, **cleared}))
+                    await self._client.post("revise", element=json.dumps({"id": record, **cleared}))
                 yield Outcome(row.key, "accepted")
             except _Refused as refused:
                 yield _outcome(row, refused)
 
-    def close(self) -> None:
-        self._client.close()
+    async def close(self) -> None:
+        await self._client.close()
 
-    def _create(self, row: Row, values: Mapping[str, str | None]) -> Outcome:
+    async def _create(self, row: Row, values: Mapping[str, str | None]) -> Outcome:
         element = {name: value for name, value in values.items() if value is not None}
         owner = self._options.assigned_user_id or self._client.user_id
         if "assigned_user_id" not in element and owner:
             element["assigned_user_id"] = owner
-        answer = self._client.post("create", elementType=self.target.object, element=json.dumps(element))
+        answer = await self._client.post("create", elementType=self.target.object, element=json.dumps(element))
         return self._accepted(row, answer)
 
-    def _revise(self, row: Row, values: Mapping[str, str | None]) -> Outcome:
+    async def _revise(self, row: Row, values: Mapping[str, str | None]) -> Outcome:
         # the key matched already; sending it again would undo a correction that somebody made in the CRM
         sent = {name: value for name, value in values.items() if name != self.target.key or row.moved_from is not None}
         if self.target.on_null == "clear":
             element: dict[str, str] = {name: "" if value is None else value for name, value in sent.items()}
         else:
             element = {name: value for name, value in sent.items() if value is not None}
-        answer = self._client.post("revise", element=json.dumps({**element, "id": row.destination_id}))
+        answer = await self._client.post("revise", element=json.dumps({**element, "id": row.destination_id}))
         return self._accepted(row, answer)
 
     def _accepted(self, row: Row, answer: Any) -> Outcome:
@@ -368,10 +349,3 @@ def _literal(value: str) -> str:
     if "\\" in value or any(ord(character) < 32 for character in value):
         raise Rejected("unsafe_key", "a key with a backslash or a control character cannot be looked up in vtiger")
     return "'" + value.replace("'", "''") + "'"
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    try:
-        return max(0.0, float(response.headers["Retry-After"]))
-    except (KeyError, ValueError):
-        return None
