@@ -21,6 +21,7 @@ OBJECTS = r"/crm/objects/2026-03/(\w+)"
 LISTS = r"/crm/lists/2026-03"
 ACCOUNT = {"portalId": 42, "accountType": "STANDARD"}
 OPTIONS = ("gold", "silver")
+QUICK = {"settle_seconds": 0.01}
 
 
 def text(name: str, **more: Any) -> dict[str, Any]:
@@ -382,7 +383,7 @@ def batch(results: list[dict[str, Any]], errors: list[dict[str, Any]] | None = N
 
 
 class Contacts(Case):
-    sync = {"object": "contacts", "key": "email"}  # noqa: RUF012
+    sync = {"object": "contacts", "key": "email", "options": QUICK}  # noqa: RUF012
     value = "kinship_stage"
 
     def server(self, folder: Path) -> AbstractContextManager[HubspotServer]:
@@ -406,7 +407,7 @@ class Contacts(Case):
 
 
 class Companies(Contacts):
-    sync = {"object": "companies", "key": "kinship_id"}  # noqa: RUF012
+    sync = {"object": "companies", "key": "kinship_id", "options": QUICK}  # noqa: RUF012
 
     def key(self, n: int) -> str:
         return f"account-{n}"
@@ -428,7 +429,7 @@ class Companies(Contacts):
 class Lists(Case):
     """A static list; its people are contacts already."""
 
-    sync = {"object": "lists", "key": "email", "options": {"list_id": "7"}}  # noqa: RUF012
+    sync = {"object": "lists", "key": "email", "options": {**QUICK, "list_id": "7"}}  # noqa: RUF012
     value = ""
 
     @contextmanager
