@@ -44,6 +44,17 @@ PROPERTIES = {
 }  # fmt: skip
 
 
+# the schemas of the inputs of batch calls in CRM Contacts 2026-03: what must be there, and what may be there as well
+INPUTS = {
+    "upsert": ({"id", "properties"}, {"idProperty", "objectWriteTraceId"}),
+    "update": ({"id", "properties"}, {"idProperty", "objectWriteTraceId"}),
+    "create": ({"associations", "properties"}, {"objectWriteTraceId"}),
+    "read": ({"id"}, set()),
+    "archive": ({"id"}, set()),
+}
+BODIES = {"read": ({"inputs", "properties", "propertiesWithHistory"}, {"idProperty"})}
+
+
 @dataclass
 class Record:
     id: str
@@ -151,6 +162,13 @@ class HubspotServer(ToolServer):
 
     def _inputs(self, request: Request) -> list[Any] | Answer:
         """The inputs of a batch, or the answer that refuses them all."""
+        verb = request.path.rpartition("/")[2]
+        shapes = [(request.json(), BODIES.get(verb, ({"inputs"}, set())))]
+        shapes += [(entry, INPUTS[verb]) for entry in request.json()["inputs"]]
+        for entry, (required, allowed) in shapes:
+            if not required <= set(entry) <= required | allowed:
+                self.broken.append(f"not in the schema: {sorted(entry)} to {request.path}")
+                return Answer(400, problem("VALIDATION_ERROR"))
         inputs = request.json()["inputs"]
         names = [str(entry.get("id", position)).lower() for position, entry in enumerate(inputs)]
         if len(inputs) > 100:
