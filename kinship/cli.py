@@ -1,6 +1,5 @@
 """The command line. What is heavy is imported by the command that needs it: `kinship --help` answers at once."""
 
-import json
 import os
 import sys
 from datetime import date
@@ -9,16 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kinship import spark
-from kinship.errors import KinshipError, StoppedByGuard, WrongUse
+from kinship.environment import prepare_environment
+from kinship.errors import KinshipError, WrongUse
 from kinship.identity.commands import add_to as add_identity_commands
 from kinship.segments.commands import segments
 from kinship.settings import ROOT, settings
+from kinship.syncs.commands import add_to as add_sync_commands
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from reverse_etl.config import Sync
 
 app = typer.Typer(
     help="Kinship: a customer data platform that lives in the warehouse.",
@@ -29,7 +27,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-TARGETS = ("duckdb", "spark")
 DEMO_PEOPLE, DEMO_DAYS, DEMO_SEED = 2_000, 180, 1
 
 
@@ -46,24 +43,10 @@ def main() -> None:
     except Exception as error:
         if debug:
             raise
-        code = _exit_code(error)
-        if code is not None:
-            _fail(str(error), code)
+        if isinstance(error, KinshipError):
+            _fail(str(error), error.exit_code)
         # the text of an unforeseen error may quote a person's data: its class alone is safe to print
         _fail(f"unexpected {type(error).__name__}; the same command with --debug shows where", 1)
-
-
-def _exit_code(error: Exception) -> int | None:
-    """The exit code of an error whose message is meant for people; None for any other."""
-    if isinstance(error, KinshipError):
-        return error.exit_code
-    if type(error).__name__ == "ExtractError":  # known without importing dlt
-        return 1
-    from reverse_etl.errors import ConfigurationError, GuardError, SyncError
-
-    if not isinstance(error, SyncError):
-        return None
-    return 3 if isinstance(error, GuardError) else 2 if isinstance(error, ConfigurationError) else 1
 
 
 def _fail(message: str, code: int) -> None:
@@ -79,7 +62,7 @@ def run(
     ] = False,
 ) -> None:
     """Run everything: extract, build what changed, check, send what differs."""
-    _prepare_environment()
+    prepare_environment()
     if accept_change:
         os.environ["KINSHIP_ACCEPT_CHANGE"] = "1"
     from kinship.pipeline import nothing_new_since, own_console, run_job
@@ -139,7 +122,7 @@ def extract(
     sources: Annotated[list[str] | None, typer.Argument(metavar="[SOURCE]...", help="Sources; default all.")] = None,
 ) -> None:
     """Take in what is new in the sources' files, and nothing else."""
-    _prepare_environment()
+    prepare_environment()
     from kinship.tables import print_extracts
     from orchestration.extract import extract as extract_source
     from orchestration.extract import sources as known
@@ -153,7 +136,7 @@ def extract(
 @app.command()
 def dev(port: Annotated[int, typer.Option(help="The port of the UI, on this machine only.")] = 3000) -> None:
     """Open the Dagster UI of this project on 127.0.0.1."""
-    _prepare_environment()
+    prepare_environment()
     from kinship.manifest import prepare_manifest
     from kinship.pipeline import prepare_instance
 
@@ -165,94 +148,9 @@ def dev(port: Annotated[int, typer.Option(help="The port of the UI, on this mach
     os.execv(dagster, [dagster, *arguments])  # noqa: S606
 
 
-@app.command()
-def plan(
-    sync: Annotated[str | None, typer.Argument(help="One sync; default all.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
-) -> None:
-    """Show what a sync would add, change and remove, and the calls it takes. Nothing is sent."""
-    from reverse_etl.planning import plan_sync
-
-    plans = [plan_sync(one, settings()) for one in _syncs(sync)]
-    if as_json:
-        print(json.dumps({"syncs": [one.as_json() for one in plans]}))
-        return
-    from kinship.tables import print_plans
-
-    print_plans(plans)
-
-
-@app.command()
-def sync(
-    sync: Annotated[str | None, typer.Argument(help="One sync; default all.")] = None,
-    allow_change_share: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="Allow this share of the accepted rows to change, whatever the sync says."),
-    ] = None,
-) -> None:
-    """Send every destination what differs from what it has accepted."""
-    from kinship.tables import print_sync_results, sync_progress
-    from reverse_etl.engine import RunResult, run_sync
-    from reverse_etl.errors import SyncError
-
-    chosen = _syncs(sync)
-    _require_passed_build()
-    results: list[RunResult] = []
-    errors: list[SyncError] = []
-    for one in chosen:
-        try:
-            with sync_progress(one.name) as on_progress:
-                results.append(
-                    run_sync(one, settings(), allow_change_share=allow_change_share, on_progress=on_progress)
-                )
-        except SyncError as error:
-            # one destination's trouble keeps nothing from the others
-            errors.append(error)
-    print_sync_results(results)
-    for failure in errors:
-        print(f"kinship: {failure}", file=sys.stderr)
-    codes = {_exit_code(failure) for failure in errors} | {1 for result in results if result.status == "incomplete"}
-    raise typer.Exit(next((code for code in (1, 2, 3) if code in codes), 0))
-
-
-@app.command()
-def status() -> None:
-    """Show what the warehouse holds, and where each sync stands."""
-    from kinship.summary import print_facts
-    from kinship.tables import console_for, print_sync_status
-    from reverse_etl.status import sync_status
-
-    syncs = _syncs(None)
-    print_facts(console_for(), settings())
-    print_sync_status([sync_status(one, settings()) for one in syncs])
-
-
-@app.command()
-def check(destination: Annotated[str, typer.Argument(help="A destination, as its file is named.")]) -> None:
-    """Reach a destination with the credentials of this environment."""
-    from reverse_etl.status import check_destination
-
-    syncs = [one for one in _syncs(None) if one.destination == destination]
-    results = [check_destination(destination, one) for one in syncs] or [check_destination(destination)]
-    for result in results:
-        print(f"{result.destination}: {result.status.replace('_', ' ')}: {result.message}")
-    worst = {result.status for result in results}
-    raise typer.Exit(1 if "failed" in worst else 2 if "not_configured" in worst else 0)
-
-
+add_sync_commands(app)
 add_identity_commands(app)
 app.add_typer(segments, name="segments")
-
-
-def _prepare_environment() -> None:
-    """Give this process and its children one absolute view of where things lie."""
-    target = settings().target
-    if target not in TARGETS:
-        raise WrongUse(f"KINSHIP_TARGET is {target!r}; the targets are {' and '.join(TARGETS)}")
-    if target == "spark":
-        spark.require()
-    os.environ.update(settings().environment())
-    os.environ.setdefault("DO_NOT_TRACK", "1")
 
 
 def _write_demo(
@@ -283,31 +181,6 @@ def _write_demo(
 def _has_sources() -> bool:
     folder = settings().sources
     return folder.is_dir() and any(path.is_file() for path in folder.rglob("*"))
-
-
-def _syncs(name: str | None) -> "list[Sync]":
-    from kinship.manifest import load_manifest
-    from reverse_etl.config import load_syncs
-
-    _prepare_environment()
-    syncs = load_syncs(load_manifest())
-    if name is None:
-        return syncs
-    chosen = [one for one in syncs if one.name == name]
-    if not chosen:
-        raise WrongUse(f"there is no sync {name!r}; there are {', '.join(one.name for one in syncs)}")
-    return chosen
-
-
-def _require_passed_build() -> None:
-    from kinship import builds
-    from kinship.warehouse import connect
-
-    with connect() as warehouse:
-        if builds.is_broken_off(warehouse):
-            raise StoppedByGuard(
-                "the last build broke off or did not pass its checks, so nothing is sent from it: `kinship run` first"
-            )
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from kinship import exposures
 from kinship.errors import KinshipError
 from kinship.settings import ROOT, settings
 
@@ -52,6 +53,16 @@ def prepare_manifest() -> Path:
         return path
     stamp.unlink(missing_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
+    exposures.forget_removed(now.exposures, ROOT / "models")
+    _parse(path.parent)
+    if exposures.write(now.exposures, json.loads(path.read_text())):
+        _parse(path.parent)
+    stamp.write_text(wanted)
+    return path
+
+
+def _parse(folder: Path) -> None:
+    now = settings()
     parse = subprocess.run(
         [
             dbt_executable(),
@@ -64,7 +75,7 @@ def prepare_manifest() -> Path:
             "--profiles-dir",
             str(ROOT),
         ],
-        env={**os.environ, **now.environment(), "DBT_TARGET_PATH": str(path.parent), "DBT_LOG_PATH": str(path.parent)},
+        env={**os.environ, **now.environment(), "DBT_TARGET_PATH": str(folder), "DBT_LOG_PATH": str(folder)},
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -72,8 +83,6 @@ def prepare_manifest() -> Path:
     )
     if parse.returncode:
         raise KinshipError(f"dbt cannot parse the project:\n{(parse.stdout + parse.stderr).strip()}")
-    stamp.write_text(wanted)
-    return path
 
 
 @cache

@@ -40,6 +40,11 @@ class Settings:
     def data_docs(self) -> Path:
         return self.state / "data_docs"
 
+    @property
+    def exposures(self) -> Path:
+        """The folder of the syncs' exposures, which dbt reads as one of its model paths (kinship/exposures.py)."""
+        return self.state / "dbt" / "exposures"
+
     def source_path(self, source: str) -> Path:
         """The files of one source: `KINSHIP_<SOURCE>_PATH`, or its folder below `KINSHIP_SOURCES`."""
         override = os.environ.get(f"KINSHIP_{source.upper()}_PATH")
@@ -53,6 +58,7 @@ class Settings:
             "KINSHIP_LAKE": self.lake,
             "KINSHIP_TARGET": self.target,
             "DAGSTER_HOME": str(self.dagster_home),
+            "KINSHIP_EXPOSURES": str(self.exposures),
             # a model that reads all segments names them while dbt parses, which does not look into folders
             "KINSHIP_SEGMENTS": " ".join(sorted(path.stem for path in (ROOT / "models" / "segments").glob("*.sql"))),
         }

@@ -1,20 +1,14 @@
-"""Plans, results and states of syncs as tables for a terminal."""
+"""Tables for a terminal."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
     from orchestration.extract import ExtractResult
-    from reverse_etl.engine import Progress as Sent
-    from reverse_etl.engine import RunResult
-    from reverse_etl.planning import Plan
-    from reverse_etl.status import SyncStatus
 
 
 def plain_table(heading: str, text: Sequence[str], numbers: Sequence[str] = (), notes: Sequence[str] = ()) -> Table:
@@ -69,75 +63,10 @@ def print_extracts(results: "Sequence[ExtractResult]") -> None:
     console.print(table)
 
 
-def print_plans(plans: "Sequence[Plan]") -> None:
-    """What each sync would do, and why rows are held back."""
-    console = console_for()
-    table = plain_table(
-        "Plan: nothing has been sent",
-        ["sync"],
-        ["adds", "changes", "removals", "unchanged", "calls", "time"],
-        ["withheld"],
-    )
-    for plan in plans:
-        numbers = (plan.adds, plan.changes, plan.removals, plan.unchanged, plan.calls)
-        table.add_row(
-            plan.sync, *(f"{number:,}" for number in numbers), _duration(plan.seconds), reasons(plan.withheld)
-        )
-    console.print(table)
-    for plan in plans:
-        if plan.guard:
-            console.print(f"[yellow]{plan.sync} would stop:[/] {escape(plan.guard)}", highlight=False)
-
-
-def print_sync_results(results: "Sequence[RunResult]") -> None:
-    """What each sync did."""
-    console = console_for()
-    table = plain_table("", ["sync"], ["added", "changed", "removed", "refused", "left", "calls", "seconds"], ["note"])
-    for result in results:
-        refused = sum(result.refused.values())
-        numbers = (result.added, result.changed, result.removed, refused, result.left, result.calls)
-        notes = [
-            *([escape(result.message)] if result.message else []),
-            *([f"refused: {reasons(result.refused)}"] if result.refused else []),
-            *([f"withheld: {reasons(result.withheld)}"] if result.withheld else []),
-        ]
-        table.add_row(result.sync, *(f"{number:,}" for number in numbers), f"{result.seconds:.1f}", "; ".join(notes))
-    console.print(table)
-
-
-def print_sync_status(states: "Sequence[SyncStatus]") -> None:
-    """Where each sync stands."""
-    table = plain_table("Syncs", ["sync", "last run", "state"], ["accepted", "refused", "unsettled"], ["note"])
-    for state in states:
-        table.add_row(
-            state.sync,
-            f"{state.last_run_at:%Y-%m-%d %H:%M} UTC" if state.last_run_at else "never",
-            state.state,
-            f"{state.accepted:,}",
-            f"{sum((state.refused or {}).values()):,}",
-            f"{state.unsettled:,}",
-            escape(state.last_message or ""),
-        )
-    console_for().print(table)
-
-
-@contextmanager
-def sync_progress(name: str) -> "Iterator[Callable[[Sent], None]]":
-    """A bar for one sync, where there is a terminal."""
-    console = console_for(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(name, total=None)
-        yield lambda sent: progress.update(task, completed=sent.done, total=sent.total)
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    return (
-        f"{seconds:.0f} s"
-        if seconds < 120
-        else f"{seconds / 60:.0f} min"
-        if seconds < 7200
-        else f"{seconds / 3600:.1f} h"
-    )
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 40 s, 12 min, 3.5 h, 2.1 days."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.1f} days"

@@ -57,6 +57,8 @@ class Target:
     """The sync's options: an instance of the destination's `options_model`."""
     state: Path
     meter: Meter
+    purpose: str = ""
+    """What everybody who is sent has consented to."""
 
 
 @dataclass(slots=True)
@@ -76,6 +78,10 @@ class Row:
     merge_into: str | None = None
     """On a removal, where the tool can merge: the destination's id (or else the key) of the record of the same person
     that stays; this one is to be merged into it."""
+    unsettled_since: datetime | None = None
+    """When a call was made for this row whose effect nobody knows (UTC, no zone): it may have been taken, or be on its
+    way still. None: there is none. For destinations that send messages and look for this very one before they repeat
+    it; `lookup` knows keys only."""
 
 
 @dataclass(slots=True)
@@ -181,6 +187,11 @@ class Destination(ABC):
     def limits(cls, object: str, options: Options) -> Limits:
         """What the tool allows for this object, before the options that every destination takes."""
         return Limits()
+
+    @classmethod
+    def ignores_case(cls, key: str) -> bool:
+        """Whether two values of the column `key` that differ in case only are the same key; default: `folds_case`."""
+        return cls.folds_case
 
     @classmethod
     def render(cls, column: str, kind: str) -> str:

@@ -1,11 +1,12 @@
 """What can go wrong on the way out, divided by what to do next.
 
-    SyncError
+    SyncError                  a KinshipError: a message for people, and an exit code
     ├── ConfigurationError     change the configuration, then run again
     │   ├── NotConfigured      the destination has no credentials here: skip the sync and say so
     │   └── AuthenticationError  the destination refuses the credentials: stop at once
     ├── GuardError             a person should look before anything is sent
     ├── LockedError            somebody else holds the ledger or the warehouse: come back later
+    ├── LedgerError            the ledger cannot be written (a full disk): make room, then run again
     └── DestinationError
         ├── Retryable          the same call may succeed later; its effect is unknown
         │   └── RateLimited    the call was not taken; wait as long as the destination says
@@ -14,13 +15,17 @@
 No message holds a value of a person's row: keys are hashed, payloads are never shown.
 """
 
+from kinship.errors import KinshipError
 
-class SyncError(Exception):
+
+class SyncError(KinshipError):
     """The root of all errors of reverse ETL."""
 
 
 class ConfigurationError(SyncError):
     """The configuration is wrong; the message names the place and what is allowed."""
+
+    exit_code = 2
 
 
 class NotConfigured(ConfigurationError):
@@ -34,9 +39,15 @@ class AuthenticationError(ConfigurationError):
 class GuardError(SyncError):
     """More would change than the sync allows; nothing was sent."""
 
+    exit_code = 3
+
 
 class LockedError(SyncError):
     """Another process holds the ledger or the warehouse."""
+
+
+class LedgerError(SyncError):
+    """The ledger cannot be written; nothing more is sent."""
 
 
 class DestinationError(SyncError):

@@ -71,7 +71,7 @@ def run(house: House) -> RunResult:
 
 
 def expected(case: Case, values: dict[int, str]) -> list[tuple[str, str]]:
-    return sorted(case.holds(n, value) for n, value in values.items())
+    return sorted((case.key(n), "" if case.is_membership else value) for n, value in values.items())
 
 
 def kind_of(case: Case) -> type[Destination]:
@@ -194,6 +194,8 @@ def test_bad_weather_loses_nobody_and_doubles_nobody(case: Case, server: Any, ho
     faults = case.faults(server)
     if faults is None:
         pytest.skip("the real tool: its connection is broken in its own tests")
+    if seed >= case.weathers:
+        pytest.skip("the real tool takes its time: fewer seeds")
     house.reload(options={**house.block.get("options", {}), "batch_size": 3})
     values: dict[int, str] = {}
     for step in range(3):

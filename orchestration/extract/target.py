@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from kinship.errors import KinshipError
 from kinship.settings import settings
 from orchestration.extract.ledger import Entry
 from orchestration.extract.tables import Source
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from orchestration.extract.run import Run
 
 
-class ExtractError(Exception):
+class ExtractError(KinshipError):
     """An extraction that cannot go on; the message says why and what to do."""
 
 

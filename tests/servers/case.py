@@ -34,10 +34,15 @@ class Case(ABC):
     """The column whose text changes."""
     types: ClassVar[dict[str, str]] = {}
     """DuckDB's types of columns that are no text."""
+    is_membership: ClassVar[bool] = False
+    """A record is a key and nothing else (a list's member, who has a tag): `row` has no value, `content` gives ""."""
     keeps_state: ClassVar[bool] = True
     """False for tools that deliver messages: what was sent cannot be changed or taken back."""
     exact_once: ClassVar[bool] = True
     """False where the tool itself offers no way to know whether a call whose answer was lost took effect."""
+
+    weathers: ClassVar[int] = 4
+    """In how many seeds of bad weather it is tried: fewer for a real tool that takes its time."""
 
     @property
     def tool(self) -> str:
@@ -63,10 +68,6 @@ class Case(ABC):
         """The model's row of person n (without customer_id)."""
         return {self.sync["key"]: self.key(n), self.value: value}
 
-    def holds(self, n: int, value: str) -> tuple[str, str]:
-        """What `content` shows of person n with this value; a membership knows no value."""
-        return self.key(n), value
-
     def poisoned(self, n: int) -> dict[str, Any] | None:
         """A row that the tool refuses, for a reason of its own; None: it takes anything."""
         return None
@@ -91,7 +92,10 @@ def cases() -> Iterator[Case]:
         found = [
             value
             for value in vars(module).values()
-            if isinstance(value, type) and issubclass(value, Case) and value.__module__ == module.__name__
+            if isinstance(value, type)
+            and issubclass(value, Case)
+            and value.__module__ == module.__name__
+            and not value.__name__.startswith("_")
         ]
         if not found:
             raise LookupError(f"tests/servers/{name}.py has no Case")

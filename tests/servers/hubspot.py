@@ -447,6 +447,7 @@ class Companies(Contacts):
 class Lists(Case):
     """A static list; its people are contacts already."""
 
+    is_membership = True
     sync = {"object": "lists", "key": "email", "options": {**QUICK, "list_id": "7"}}  # noqa: RUF012
     value = ""
 
@@ -459,9 +460,6 @@ class Lists(Case):
 
     def row(self, n: int, value: str) -> dict[str, Any]:
         return {"email": self.key(n)}
-
-    def holds(self, n: int, value: str) -> tuple[str, str]:
-        return self.key(n), ""
 
     def wrong_credentials(self, environment: dict[str, str]) -> dict[str, str]:
         return environment | {"KINSHIP_HUBSPOT_ACCESS_TOKEN": "pat-eu1-wrong"}

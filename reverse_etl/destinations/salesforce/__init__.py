@@ -237,6 +237,7 @@ class Salesforce(Destination):
                 yield Outcome(key, "rejected", error_class="hard_delete_not_allowed")
 
     async def read(self, rows: Sequence[Row]) -> AsyncIterator[Found]:
+        self._fields = self._fields or await self._client.fields(self.target.object)
         missing = [row.key for row in rows if not row.destination_id]
         found = await self.lookup(missing) if missing else {}
         by_id = {row.destination_id or next(iter(found.get(row.key, ())), ""): row for row in rows}

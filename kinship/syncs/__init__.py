@@ -1,0 +1,1 @@
+"""Syncs on the command line: what they would do, did, and where they stand."""

@@ -1,0 +1,148 @@
+"""The commands about syncs. What is heavy is imported by the command that needs it."""
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kinship.environment import prepare_environment
+from kinship.errors import StoppedByGuard, WrongUse
+from kinship.settings import settings
+
+if TYPE_CHECKING:
+    from reverse_etl.config import Sync
+
+SYNC = typer.Argument(metavar="[SYNC]", help="One sync; default all.")
+ONE_SYNC = typer.Argument(metavar="SYNC", help="A sync, as its model is named.")
+JSON = typer.Option("--json", help="Print JSON and nothing else.")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    for command in (plan, sync, status, check, rejected):
+        app.command()(command)
+
+
+def plan(
+    sync: Annotated[str | None, SYNC] = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Show what a sync would add, change and remove, and the calls it takes. Nothing is sent."""
+    from reverse_etl.planning import plan_sync
+
+    plans = [plan_sync(one, settings()) for one in _syncs(sync)]
+    if as_json:
+        print(json.dumps({"syncs": [one.as_json() for one in plans]}))
+        return
+    from kinship.syncs.printing import print_plans
+
+    print_plans(plans)
+
+
+def sync(
+    sync: Annotated[str | None, SYNC] = None,
+    allow_change_share: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Allow this share of the accepted rows to change, whatever the sync says."),
+    ] = None,
+) -> None:
+    """Send every destination what differs from what it has accepted."""
+    from kinship.syncs.printing import print_sync_results, sync_progress
+    from reverse_etl.engine import RunResult, run_sync
+    from reverse_etl.errors import SyncError
+
+    chosen = _syncs(sync)
+    _require_passed_build()
+    results: list[RunResult] = []
+    errors: list[SyncError] = []
+    for one in chosen:
+        try:
+            with sync_progress(one.name) as on_progress:
+                results.append(
+                    run_sync(one, settings(), allow_change_share=allow_change_share, on_progress=on_progress)
+                )
+        except SyncError as error:
+            # one destination's trouble keeps nothing from the others
+            errors.append(error)
+    print_sync_results(results)
+    for failure in errors:
+        print(f"kinship: {failure}", file=sys.stderr)
+    codes = {failure.exit_code for failure in errors} | {1 for result in results if result.status == "incomplete"}
+    raise typer.Exit(next((code for code in (1, 2, 3) if code in codes), 0))
+
+
+def status(as_json: Annotated[bool, JSON] = False) -> None:
+    """Show what the warehouse holds, and where each sync stands."""
+    from reverse_etl.status import sync_status
+
+    syncs = _syncs(None)
+    if as_json:
+        print(json.dumps({"syncs": [sync_status(one, settings()).as_json() for one in syncs]}))
+        return
+    from kinship.summary import print_facts
+    from kinship.syncs.printing import print_sync_status
+    from kinship.tables import console_for
+
+    print_facts(console_for(), settings())
+    print_sync_status([sync_status(one, settings()) for one in syncs])
+
+
+def check(destination: Annotated[str, typer.Argument(help="A destination, as its file is named.")]) -> None:
+    """Reach a destination with the credentials of this environment."""
+    from reverse_etl.status import check_destination
+
+    syncs = [one for one in _syncs(None) if one.destination == destination]
+    results = [check_destination(destination, one) for one in syncs] or [check_destination(destination)]
+    lines = [f"{result.destination}: {result.status.replace('_', ' ')}: {result.message}" for result in results]
+    print("\n".join(dict.fromkeys(lines)))
+    worst = {result.status for result in results}
+    raise typer.Exit(1 if "failed" in worst else 2 if "not_configured" in worst else 0)
+
+
+def rejected(
+    sync: Annotated[str, ONE_SYNC],
+    retry: Annotated[bool, typer.Option("--retry", help="Let the next run try them all again.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="Rows at the most.")] = 50,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Show the rows that the destination refused, by the hash of their key, and when they are tried again."""
+    from reverse_etl.status import rejected_rows, retry_rejected
+
+    (one,) = _syncs(sync)
+    if retry:
+        count = retry_rejected(one, settings())
+        print(json.dumps({"sync": one.name, "due": count}) if as_json else f"{count:,} rows are due in the next run")
+        return
+    rows = rejected_rows(one, settings())
+    if as_json:
+        print(json.dumps({"sync": one.name, "rejected": [row.as_json() for row in rows]}))
+        return
+    from kinship.syncs.printing import print_rejected
+
+    print_rejected(one.name, rows, limit)
+
+
+def _syncs(name: str | None) -> "list[Sync]":
+    from kinship.manifest import load_manifest
+    from reverse_etl.config import load_syncs
+
+    prepare_environment()
+    syncs = load_syncs(load_manifest())
+    if name is None:
+        return syncs
+    chosen = [one for one in syncs if one.name == name]
+    if not chosen:
+        raise WrongUse(f"there is no sync {name!r}; there are {', '.join(one.name for one in syncs)}")
+    return chosen
+
+
+def _require_passed_build() -> None:
+    from kinship import builds
+    from kinship.warehouse import connect
+
+    with connect() as warehouse:
+        if builds.is_broken_off(warehouse):
+            raise StoppedByGuard(
+                "the last build broke off or did not pass its checks, so nothing is sent from it: `kinship run` first"
+            )
