@@ -232,7 +232,9 @@ class SalesforceServer(ToolServer):
             return {"success": False, "errors": [told]}
         return {"success": True, "id": record_id, "errors": []} | ({"created": is_new} if key else {})
 
-    def _apply(self, operation: str, key: str | None, record_id: str | None, values: dict[str, Any]) -> tuple[str, bool]:
+    def _apply(
+        self, operation: str, key: str | None, record_id: str | None, values: dict[str, Any]
+    ) -> tuple[str, bool]:
         record: Record | None
         if key is None:
             record = self.records.get(record_id or "")
