@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from reverse_etl.destination import (
     Batch,
+    CheckResult,
     Destination,
     Found,
     Operation,
@@ -61,6 +62,12 @@ class One:
 
     def read(self, *rows: Row) -> list[Found]:
         return self._all(lambda destination: destination.read(rows))
+
+    def check(self) -> CheckResult:
+        async def checked(destination: Destination) -> AsyncIterator[CheckResult]:
+            yield await destination.check()
+
+        return self._all(checked)[0]
 
     def _outcomes(self, call: Callable[[Destination], AsyncIterator[Outcome]]) -> dict[str, Outcome]:
         return {outcome.key: outcome for outcome in self._all(call)}
