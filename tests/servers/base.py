@@ -24,6 +24,11 @@ class Request:
     headers: dict[str, str]
     """Names in lower case."""
     body: bytes
+    raw_query: str = ""
+
+    def all(self, name: str) -> list[str]:
+        """Every value of a name in the query."""
+        return parse_qs(self.raw_query, keep_blank_values=True).get(name, [])
 
     def json(self) -> Any:
         return json.loads(self.body)
@@ -160,7 +165,7 @@ class _Handler(BaseHTTPRequestHandler):
         query = {name: values[0] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
         headers = {name.lower(): value for name, value in self.headers.items()}
         body = self.rfile.read(int(headers.get("content-length", "0")))
-        answer = self.server.tool.answer(Request(self.command, parts.path, query, headers, body))
+        answer = self.server.tool.answer(Request(self.command, parts.path, query, headers, body, parts.query))
         if answer is None:
             self.close_connection = True
             return
