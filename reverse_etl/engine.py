@@ -16,6 +16,7 @@ import duckdb
 from kinship.settings import Settings
 from reverse_etl.batches import Batches
 from reverse_etl.config import Sync
+from reverse_etl.consent_events import tell
 from reverse_etl.delivery import Delivery, Patience
 from reverse_etl.destination import Batch, Destination, Operation, Target
 from reverse_etl.difference import Difference, compute
@@ -112,7 +113,9 @@ def run_sync(
             return run.rehearse(resync=resync)
         if resync:
             Ledger(connection, "", sync.name).clear()
-        return run.perform()
+        result = run.perform()
+        tell(connection, sync, settings)
+        return result
 
 
 class _Run:
