@@ -54,10 +54,11 @@ class Shop:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
-        self._process = subprocess.Popen(
-            [program, "start", "-p", str(port)], cwd=home, env=environment, stdout=self._log, stderr=self._log
-        )
+        self._log = Path(tempfile.mkdtemp(prefix="kinship-medusa-")) / "log"
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(
+                [program, "start", "-p", str(port)], cwd=home, env=environment, stdout=log, stderr=log
+            )
         atexit.register(self._process.kill)
         self.url = f"http://127.0.0.1:{port}"
         self._wait()
@@ -99,8 +100,7 @@ class Shop:
                 return
             except (urllib.error.URLError, ConnectionError):
                 if time.monotonic() > deadline or self._process.poll() is not None:
-                    self._log.seek(0)
-                    raise AssertionError(self._log.read()[-2000:].decode()) from None
+                    raise AssertionError(self._log.read_text()[-2000:]) from None
                 time.sleep(0.2)
 
 
