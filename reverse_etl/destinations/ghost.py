@@ -154,9 +154,10 @@ class Ghost(Destination):
             if row.created_by_us or batch.operation is Operation.ERASE:
                 await self._http.request("DELETE", f"members/{member['id']}/", expect=(404,))
             else:
-                kept = {"labels": [{"name": name} for name in _names(member) if not self._is_ours(name)]}
+                theirs = [{"name": name} for name in _names(member) if not self._is_ours(name)]
+                kept: dict[str, Any] = {"labels": theirs}
                 if "note" in self.target.fields:
-                    kept["note"] = None  # type: ignore[assignment]
+                    kept["note"] = ""
                 await self._http.request("PUT", f"members/{member['id']}/", json={"members": [kept]})
             yield Outcome(row.key, "accepted")
 
