@@ -13,8 +13,8 @@ from typing import Any
 import psycopg
 import pytest
 from reverse_etl_house import House, people
-from servers.postgres import Database, database
 from servers.cutter import Cutter
+from servers.postgres import Database, database
 
 from reverse_etl import ConfigurationError, RunResult, check_destination, plan_sync, run_sync
 from reverse_etl.delivery import Patience
