@@ -14,7 +14,7 @@ FILE = "_exposures.yml"
 
 
 def exposures(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The exposures of the project's syncs, by name. A block that is not fit is left to `load_syncs`, which says why."""
+    """The exposures of the project's syncs, by name. A block that is unfit is left to `load_syncs`, which says why."""
     found = []
     for node in manifest["nodes"].values():
         block = node.get("config", {}).get("meta", {}).get("sync")
@@ -55,7 +55,7 @@ def write(folder: Path, manifest: Mapping[str, Any]) -> bool:
 
 
 def forget_removed(folder: Path, models: Path) -> None:
-    """Drop the file when a sync in it is no model any more: dbt does not parse an exposure of a model it cannot find."""
+    """Drop the file when a sync in it is no model any more: dbt parses no exposure of a model that it cannot find."""
     file = folder / FILE
     if not file.exists():
         return

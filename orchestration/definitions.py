@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from orchestration.alerts import failure_alert
+from orchestration.alerts import failure_alert, sync_alert
 from orchestration.extraction import extract_assets, raw_tables
 from orchestration.gates import gates
 from orchestration.layers import dbt_resource, layer_assets
@@ -14,7 +14,7 @@ defs = dg.Definitions(
     asset_checks=gates(raw_tables()),
     jobs=[pipeline, extract, sync],
     schedules=[hourly, nightly],
-    sensors=[new_files(), failure_alert()],
+    sensors=[new_files(), failure_alert(), sync_alert()],
     resources={"dbt": dbt_resource()},
     executor=dg.in_process_executor,
 )

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import duckdb
-import pyarrow as pa
 
 from reverse_etl.config import Sync
 from reverse_etl.errors import ConfigurationError
-from reverse_etl.ledger import SUPERSEDED
+from reverse_etl.ledger import CLEARED, SUPERSEDED
 from reverse_etl.warehouse import literal, one_row, quoted
 
 # One key of a person left and one came: the key changed. Where the destination has its own id for the record, the
@@ -41,7 +40,9 @@ _MOVES = """
         where destination_id is null and old_key not in (select key from due);
 """
 
-REASONS = ("no_consent", "denied", "withdrawn", "unknown", "null_key", "duplicate_key", "backoff", "quota")
+REASONS = (
+    "no_consent", "denied", "withdrawn", "unknown", "opted_out", "null_key", "duplicate_key", "backoff", "quota",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class Difference:
     """The columns that are sent."""
     kinds: dict[str, str]
     """DuckDB's type of each of them."""
+    again: int = 0
+    """Changes that are due because somebody asked for a resync; whether they differ is not known."""
 
 
 def compute(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, now: datetime) -> Difference:
@@ -68,27 +71,15 @@ def compute(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, now
     `due` has one row per key that is to be sent or removed now, `wanting` also those that wait after a refusal;
     `adopted` the keys that go on under another customer_id.
     """
-    columns = _columns(connection, sync, catalog)
-    fields = _fields(sync, columns)
-    consents = _consents(connection, sync, catalog)
-    kind = sync.destination_class
-    payload = ", ".join(f"{literal(name)}: {kind.render(quoted(name), columns[name])}" for name in sorted(fields))
-    priority = f"try_cast({quoted(sync.priority)} as double)" if sync.priority else "null::double"
+    columns = columns_of(connection, sync, catalog)
+    fields = fields_of(sync, columns)
+    consents = consents_sql(connection, sync, catalog)
     connection.execute(
         f"""
         create or replace temp table consent as {consents};
-        create or replace temp table gated as
-        select
-            rows.*, coalesce(consent.verdict, 'no_consent') as verdict
-        from (
-            select
-                customer_id::varchar as customer_id,
-                {key_sql(sync)} as key,
-                md5(to_json({{{payload}}})::varchar) as payload_hash,
-                {priority} as priority
-            from {relation(sync, catalog)}
-        ) as rows
-        left join consent on rows.customer_id = consent.customer_id;
+        create or replace temp table opted as
+        select distinct lower(key) as key from opt_outs where {opt_out_condition(sync)};
+        create or replace temp table gated as {gated_sql(sync, columns, relation(sync, catalog), "consent")};
         create or replace temp table desired as
         select
             key,
@@ -132,6 +123,7 @@ def compute(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, now
                 coalesce(desired.copies = 1 and desired.verdict = 'granted', false) as is_wanted,
                 -- a key of unclear ownership stays only while the person it was sent for still agrees
                 case
+                    when opted.key is not null then 'opted_out'
                     when desired.copies = 1 then desired.verdict
                     else coalesce(holder.verdict, 'no_consent')
                 end as verdict,
@@ -143,6 +135,7 @@ def compute(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, now
             from desired
             full outer join state on desired.key = state.key
             left join consent as holder on state.customer_id = holder.customer_id
+            left join opted on lower(coalesce(desired.key, state.key)) = opted.key
         )
         select
             *,
@@ -176,6 +169,8 @@ def compute(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, now
             decided.batch_rows, decided.moved_from,
             coalesce(
                 rejected.next_attempt_at > timestamp '{now}'
+                -- a refusal from the future was put down by a clock that was wrong: its wait means nothing
+                and rejected.rejected_at <= timestamp '{now}' + interval 5 minutes
                 and (rejected.operation = 'remove') = (decided.decision = 'remove')
                 and (decided.decision = 'remove' or rejected.payload_hash = decided.payload_hash),
                 false
@@ -202,11 +197,12 @@ def compute(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, now
     )
     connection.execute("delete from due where is_waiting")
     counts = dict(connection.execute("select operation, count(*) from due group by operation").fetchall())
-    desired, accepted, unchanged = one_row(
+    desired, accepted, unchanged, again = one_row(
         connection,
-        """select
+        f"""select
             (select count(*) from gated), (select count(*) from accepted),
-            (select count(*) from decided where decision = 'same')""",
+            (select count(*) from decided where decision = 'same'),
+            (select count(*) from decided where decision = 'change' and accepted_hash = {literal(CLEARED)})""",
     )
     return Difference(
         desired=desired,
@@ -218,31 +214,36 @@ def compute(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, now
         withheld={reason: withheld[reason] for reason in REASONS if reason in withheld},
         fields=fields,
         kinds={name: columns[name] for name in fields},
+        again=again,
     )
 
 
-def payloads(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, fields: tuple[str, ...]) -> pa.Table:
-    """The rendered fields of the due rows, in the order of sending: what was claimed, then the most valuable."""
-    columns = _columns(connection, sync, catalog)
+def gated_sql(sync: Sync, columns: dict[str, str], source: str, consent: str) -> str:
+    """Key, hash and verdict of every row of `source` (the model, or some rows of it); `consent` is what `consents_sql`
+    gives. Needs the temporary table `opted`."""
     kind = sync.destination_class
-    rendered = ", ".join(f"{kind.render(f'rows.{quoted(name)}', columns[name])} as {quoted(name)}" for name in fields)
-    return connection.sql(
-        f"""
+    fields = sorted(fields_of(sync, columns))
+    payload = ", ".join(f"{literal(name)}: {kind.render(quoted(name), columns[name])}" for name in fields)
+    priority = f"try_cast({quoted(sync.priority)} as double)" if sync.priority else "null::double"
+    return f"""
         select
-            due.key as _key, due.operation as _operation, due.payload_hash as _payload_hash,
-            due.customer_id as _customer_id,
-            due.destination_id as _destination_id, due.created_by_us as _created_by_us, due.is_claimed as _is_claimed,
-            due.claimed_batch as _claimed_batch, due.batch_rows as _batch_rows,
-            due.moved_from as _moved_from, {rendered}
-        from due
-        left join (select *, {key_sql(sync)} as _due_key from {relation(sync, catalog)}) as rows
-            -- a condition on `due` beside the equality would make this a nested loop: 4 s for 20,000 rows
-            on case when due.operation <> 'remove' then due.key end = rows._due_key
-        order by
-            due.operation = 'add', due.operation = 'change', due.claimed_batch nulls last,
-            due.priority desc nulls last, due.key
-        """
-    ).to_arrow_table()
+            rows.*,
+            case when opted.key is not null then 'opted_out' else coalesce(consent.verdict, 'no_consent') end as verdict
+        from (
+            select
+                customer_id::varchar as customer_id,
+                {key_sql(sync)} as key,
+                md5(to_json({{{payload}}})::varchar) as payload_hash,
+                {priority} as priority
+            from {source}
+        ) as rows
+        left join {consent} as consent on rows.customer_id = consent.customer_id
+        left join opted on lower(rows.key) = opted.key"""
+
+
+def opt_out_condition(sync: Sync) -> str:
+    """Which opt-outs count for the sync: those of its channel, or all if it has none."""
+    return f"channel in ({literal(sync.channel)}, 'any')" if sync.channel else "true"
 
 
 def relation(sync: Sync, catalog: str) -> str:
@@ -256,7 +257,8 @@ def key_sql(sync: Sync) -> str:
     return f"lower({key})" if sync.destination_class.ignores_case(sync.key) else key
 
 
-def _columns(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str) -> dict[str, str]:
+def columns_of(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str) -> dict[str, str]:
+    """The model's columns with DuckDB's type of each. Raises ConfigurationError when it was not built."""
     try:
         rows = connection.execute(f"describe {relation(sync, catalog)}").fetchall()
     except duckdb.CatalogException:
@@ -267,7 +269,7 @@ def _columns(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str) ->
     return {row[0]: row[1] for row in rows}
 
 
-def _fields(sync: Sync, columns: dict[str, str]) -> tuple[str, ...]:
+def fields_of(sync: Sync, columns: dict[str, str]) -> tuple[str, ...]:
     """What is sent: every column but customer_id and those that begin with an underscore."""
     fields = tuple(name for name in columns if name != "customer_id" and not name.startswith("_"))
     for place, name in (("key", sync.key), ("priority", sync.priority), ("", "customer_id")):
@@ -284,7 +286,7 @@ def _fields(sync: Sync, columns: dict[str, str]) -> tuple[str, ...]:
     return fields
 
 
-def _consents(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str) -> str:
+def consents_sql(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str) -> str:
     """One verdict per customer for the sync's purpose: 'granted', or why not. Whoever is missing has none."""
     consents = f"{quoted(catalog)}.customers.customer_consents"
     try:

@@ -1,37 +1,47 @@
-"""One run of one sync: diff, guards, then removals, changes and additions, batch by batch."""
+"""One run of one sync: difference, guards, plan, then erasures, removals, changes and additions, batch by batch."""
 
 import asyncio
-import hashlib
+import contextlib
 import json
+import signal
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from typing import Any, Literal
 
 import duckdb
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from kinship.settings import Settings
+from reverse_etl.batches import Batches
 from reverse_etl.config import Sync
+from reverse_etl.consent_events import tell
 from reverse_etl.delivery import Delivery, Patience
-from reverse_etl.destination import Batch, Destination, Operation, Row, Target
-from reverse_etl.difference import compute, payloads
-from reverse_etl.errors import ConfigurationError, NotConfigured, Retryable
-from reverse_etl.ledger import Ledger, Tally, open_ledger, utcnow
+from reverse_etl.destination import Batch, Destination, Operation, Target
+from reverse_etl.difference import Difference, compute
+from reverse_etl.errors import DestinationError, LedgerError, NotConfigured, Rejected, Retryable, SyncError
+from reverse_etl.ledger import CLEARED, SUPERSEDED, Ledger, Tally, open_ledger, utcnow
+from reverse_etl.opt_outs import is_poll_due, poll
 from reverse_etl.pace import Meter
-from reverse_etl.planning import check_guards, make_plan
+from reverse_etl.payloads import Payloads
+from reverse_etl.planning import Plan, check_guards, make_plan, quota_left
 from reverse_etl.results import flush
+from reverse_etl.sending import Sending, patiently
+from reverse_etl.settling import Uncertain
 from reverse_etl.warehouse import attached
 
-Status = Literal["done", "incomplete", "not_configured"]
+Status = Literal["done", "incomplete", "not_configured", "dry_run"]
 
 
 @dataclass
 class RunResult:
-    """What a run did. `refused` counts rows by error class; `left` are due rows the run did not come to."""
+    """What a run did; a dry run: what it would do.
+
+    `refused` counts rows by error class; `left` are due rows the run did not come to; `quota` the calls that are left
+    of the day's (None where there is no such limit); `opted_out` the people of whom it learned that they unsubscribed
+    over there.
+    """
 
     sync: str
     destination: str
@@ -40,11 +50,14 @@ class RunResult:
     added: int = 0
     changed: int = 0
     removed: int = 0
+    erased: int = 0
     refused: dict[str, int] = field(default_factory=dict)
     withheld: dict[str, int] = field(default_factory=dict)
+    opted_out: int = 0
     unchanged: int = 0
     left: int = 0
     calls: int = 0
+    quota: int | None = None
     seconds: float = 0.0
     run_id: str | None = None
     """None when nothing was due and nothing had to be said."""
@@ -60,6 +73,19 @@ class Progress:
     sync: str
     done: int
     total: int
+    calls: int = 0
+    seconds: float = 0.0
+    """Since the first batch was taken."""
+
+    @property
+    def rate(self) -> float | None:
+        """Rows per second; None before there is anything to tell."""
+        return self.done / self.seconds if self.done and self.seconds > 0 else None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the rate so far."""
+        return (self.total - self.done) / self.rate if self.rate else None
 
 
 def run_sync(
@@ -69,151 +95,239 @@ def run_sync(
     allow_change_share: float | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     patience: Patience | None = None,
+    limit: int | None = None,
+    dry_run: bool = False,
+    resync: bool = False,
 ) -> RunResult:
     """Send what is due.
 
-    A destination without credentials gives the status `not_configured`; one that stops answering, `incomplete`.
-    Raises GuardError before the first call, ConfigurationError (AuthenticationError among them), LockedError.
+    `limit`: at most so many rows, in the order of sending. `resync`: send what was accepted again, though it does not
+    differ. `dry_run`: everything but the calls; nothing is written. A destination without credentials gives the status
+    `not_configured`; one that stops answering, or a warehouse that others hold for too long, `incomplete`.
+    Raises GuardError before the first call, ConfigurationError (AuthenticationError among them), LockedError,
+    LedgerError.
     """
-    started = time.monotonic()
-    result = RunResult(sync.name, sync.destination)
-    ledger_path = settings.ledger / f"{sync.name}.duckdb"
-    with open_ledger(ledger_path, write=True) as connection:
-        with attached(connection, settings.warehouse, write=False) as catalog:
-            difference = compute(connection, sync, catalog, utcnow())
-            check_guards(sync, difference, allow_change_share)
-            plan = make_plan(connection, sync, difference)
-            due = None if plan.is_empty else payloads(connection, sync, catalog, difference.fields)
-        result.unchanged, result.withheld, result.left = (
-            plan.unchanged,
-            plan.withheld,
-            plan.adds + plan.changes + plan.removals,
-        )
+    with open_ledger(settings.ledger / f"{sync.name}.duckdb", write=not dry_run) as connection:
+        run = _Run(sync, settings, connection, patience or Patience(), allow_change_share, on_progress, limit)
+        if dry_run:
+            return run.rehearse(resync=resync)
+        if resync:
+            Ledger(connection, "", sync.name).clear()
+        result = run.perform()
+        tell(connection, sync, settings)
+        return result
+
+
+class _Run:
+    """The ledger is open; the warehouse is attached for the difference, for each window, and to say what was done."""
+
+    def __init__(
+        self,
+        sync: Sync,
+        settings: Settings,
+        connection: duckdb.DuckDBPyConnection,
+        patience: Patience,
+        allow_change_share: float | None,
+        on_progress: Callable[[Progress], None] | None,
+        limit: int | None,
+    ) -> None:
+        self._sync = sync
+        self._settings = settings
+        self._connection = connection
+        self._patience = patience
+        self._allow_change_share = allow_change_share
+        self._on_progress = on_progress
+        self._limit = limit
+        self._started = time.monotonic()
+        self._sending_since = self._started
+        self._result = RunResult(sync.name, sync.destination)
+        self._meter = Meter(sync.limits.rates)
+        self._quota = quota_left(connection, sync)
+        self._payloads = Payloads(connection, sync, settings.warehouse, patience.warehouse_wait)
+        self._done = 0
+
+    def rehearse(self, *, resync: bool) -> RunResult:
+        """Everything but the calls, and no write."""
+        if resync:
+            # a temporary table hides the ledger's own
+            self._connection.execute(
+                """create temp table accepted as
+                select * replace (if(payload_hash = $1, $1, $2) as payload_hash) from main.accepted""",
+                [SUPERSEDED, CLEARED],
+            )
+        plan, _ = self._plan(patience=0.0)
+        result = self._result
+        result.status, result.calls = "dry_run", 0 if plan.is_empty else plan.calls
+        asyncio.run(self._cut())
+        result.left = plan.rows - self._payloads.total
+        return self._end()
+
+    async def _cut(self) -> None:
+        result, limits = self._result, self._sync.limits
+        counts = dict.fromkeys(Operation, 0)
+        large = 0
+
+        def too_large(batch: Batch) -> None:
+            nonlocal large
+            large += len(batch.rows)
+
+        for operation in self._payloads.totals:
+            windows = self._payloads.windows(operation)
+            batches = Batches(self._sync.name, operation, limits, windows, lambda: 0, too_large)
+            while (batch := await batches.take()) is not None:
+                counts[operation] += len(batch.rows)
+        result.added, result.changed = counts[Operation.ADD], counts[Operation.CHANGE]
+        result.removed, result.erased = counts[Operation.REMOVE], counts[Operation.ERASE]
+        result.refused = {"too_large": large} if large else {}
+
+    def perform(self) -> RunResult:
+        """The run itself."""
+        result, connection, sync = self._result, self._connection, self._sync
+        plan, difference = self._plan(patience=0.0)
+        result.left = plan.rows
         withheld = json.dumps(plan.withheld, sort_keys=True)
-        if due is None and withheld == _last_withheld(connection):
-            Ledger(connection, "", sync.name).tidy()
-            flush(connection, settings.warehouse)
-            result.seconds = time.monotonic() - started
-            return result
-        meter = Meter(sync.limits.rates)
         destination: Destination | None = None
-        if due is not None:
+        if not plan.is_empty or is_poll_due(sync, connection):
             try:
-                destination = sync.destination_class(_target(sync, settings, difference.kinds, meter))
+                destination = sync.destination_class(target_of(sync, self._settings, difference.kinds, self._meter))
             except NotConfigured as reason:
-                result.status, result.message, result.seconds = (
-                    "not_configured",
-                    str(reason),
-                    time.monotonic() - started,
-                )
-                return result
+                if not plan.is_empty:
+                    result.status, result.message = "not_configured", str(reason)
+                    return self._end()
+        if destination is None and withheld == _last_withheld(connection):
+            Ledger(connection, "", sync.name).tidy()
+            flush(connection, self._settings.warehouse)
+            return self._end()
         result.run_id = uuid.uuid4().hex
-        ledger = Ledger(connection, result.run_id, sync.name)
+        ledger = Ledger(connection, result.run_id, sync.name, sync.channel, lambda: self._meter.calls)
         ledger.tidy()
         ledger.start(sync.destination, withheld)
+        ledger.plan(plan, sync.destination_class.cost)
         status: str = "failed"
         try:
-            if destination is not None and due is not None:
-                asyncio.run(
-                    _deliver(sync, destination, ledger, connection, due, result, on_progress, patience or Patience())
-                )
+            if destination is not None:
+                with _terminable():
+                    asyncio.run(self._talk(destination, ledger, prepare=not plan.is_empty))
             status = result.status
-        except ConfigurationError as error:
+        except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
+            status, result.message = "interrupted", "broken off; the next run settles what was on its way"
+            raise
+        except SyncError as error:
             result.message = str(error)
             raise
         finally:
-            result.calls, result.seconds = meter.calls, time.monotonic() - started
+            self._close(ledger, status)
+        return result
+
+    async def _talk(self, destination: Destination, ledger: Ledger, *, prepare: bool) -> None:
+        try:
+            if prepare:
+                await patiently(destination.prepare, self._patience, self._meter)
+            if destination.has_opt_outs:
+                await self._ask_for_opt_outs(destination, ledger)
+            await self._send(destination, ledger)
+        except (Rejected, Retryable) as error:
+            self._stop(error)
+        finally:
+            await destination.close()
+
+    async def _ask_for_opt_outs(self, destination: Destination, ledger: Ledger) -> None:
+        fresh = await patiently(lambda: poll(destination, self._connection, ledger), self._patience, self._meter)
+        if fresh:
+            self._result.opted_out += fresh
+            plan, _ = self._plan(patience=self._patience.warehouse_wait)
+            self._result.left = plan.rows
+            ledger.plan(plan, self._sync.destination_class.cost)
+
+    async def _send(self, destination: Destination, ledger: Ledger) -> None:
+        claimed = dict(self._connection.execute("select key, claimed_at from claims").fetchall())
+        delivery = Delivery(destination, ledger, Uncertain(claimed), self._count, self._patience)
+        sending = Sending(self._sync, self._payloads, delivery, ledger, self._meter, self._quota)
+        self._sending_since = time.monotonic()
+        await sending.run()
+        if sending.stopped is not None:
+            self._stop(sending.stopped)
+        elif sending.quota_is_spent:
+            self._result.withheld["quota"] = self._result.withheld.get("quota", 0) + self._result.left
+        elif self._payloads.overtaken:
+            self._result.message = (
+                f"{self._payloads.overtaken} rows changed in the warehouse while this run was sending; "
+                "the next run decides about them"
+            )
+
+    def _stop(self, error: SyncError) -> None:
+        result = self._result
+        result.status = "incomplete"
+        if isinstance(error, DestinationError):
+            result.message = f"{result.destination} stopped answering ({error.error_class})"
+        else:
+            result.message = str(error)
+        result.message += "; the rest is sent by the next run"
+
+    def _count(self, tally: Tally) -> None:
+        result = self._result
+        result.added += tally.added
+        result.changed += tally.changed
+        result.removed += tally.removed
+        result.erased += tally.erased
+        result.opted_out += tally.opted_out
+        result.left -= tally.rows
+        self._done += tally.rows
+        if self._on_progress is not None:
+            seconds = time.monotonic() - self._sending_since
+            self._on_progress(Progress(result.sync, self._done, self._payloads.total, self._meter.calls, seconds))
+
+    def _plan(self, patience: float) -> tuple[Plan, Difference]:
+        """Compare, guard, plan, and put the due rows in a row, while the warehouse is attached."""
+        sync, connection = self._sync, self._connection
+        with attached(connection, self._settings.warehouse, write=False, patience=patience) as catalog:
+            difference = compute(connection, sync, catalog, utcnow())
+            check_guards(sync, difference, self._allow_change_share)
+            plan = make_plan(connection, sync, difference)
+            self._payloads.line_up(catalog, self._limit)
+        self._result.unchanged, self._result.withheld = plan.unchanged, dict(plan.withheld)
+        return plan, difference
+
+    def _close(self, ledger: Ledger, status: str) -> None:
+        result = self._end()
+        with contextlib.suppress(LedgerError) if status == "failed" else contextlib.nullcontext():
             result.refused = dict(
-                connection.execute(
+                self._connection.execute(
                     """select error_class, count(*) from results
                     where run_id = ? and outcome = 'rejected' group by 1 order by 1""",
                     [result.run_id],
                 ).fetchall()
             )
-            ledger.finish(status, result.left, result.calls, result.seconds, result.message)
-            flush(connection, settings.warehouse)
-    return result
+            ledger.finish(status, result.left, result.calls, result.seconds, result.message, result.opted_out)
+            flush(self._connection, self._settings.warehouse)
+
+    def _end(self) -> RunResult:
+        result = self._result
+        if result.status != "dry_run":
+            result.calls = self._meter.calls
+        result.quota = None if self._quota is None else max(0, self._quota - result.calls)
+        result.seconds = time.monotonic() - self._started
+        return result
 
 
-async def _deliver(
-    sync: Sync,
-    destination: Destination,
-    ledger: Ledger,
-    connection: duckdb.DuckDBPyConnection,
-    due: pa.Table,
-    result: RunResult,
-    on_progress: Callable[[Progress], None] | None,
-    patience: Patience,
-) -> None:
-    total = due.num_rows
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends a run as ctrl-C does: what was heard is kept, what is on its way stays claimed."""
+    ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if not ours:
+        yield
+        return
 
-    def on_outcomes(tally: Tally) -> None:
-        result.added += tally.added
-        result.changed += tally.changed
-        result.removed += tally.removed
-        result.left -= tally.added + tally.changed + tally.removed + tally.refused
-        if on_progress is not None:
-            on_progress(Progress(sync.name, total - result.left, total))
-
-    claimed_at: dict[str, datetime] = dict(
-        connection.execute("select key, claimed_at from claims where creates").fetchall()
-    )
-    delivery = Delivery(destination, ledger, claimed_at, on_outcomes, patience)
+    # asyncio.run turns SIGINT into a cancelled task, and that into KeyboardInterrupt
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        await destination.prepare()
-        for batch in _batches(due, sync, ledger):
-            await delivery.deliver(batch)
-    except Retryable as error:
-        result.status = "incomplete"
-        result.message = f"{sync.destination} stopped answering ({error.error_class}); the rest is sent by the next run"
+        yield
     finally:
-        await destination.close()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _batches(due: pa.Table, sync: Sync, ledger: Ledger) -> Iterator[Batch]:
-    """Removals, changes, additions, each in slices of one operation. A batch that was claimed whole keeps its id."""
-    internal = [name for name in due.column_names if name.startswith("_")]
-    for operation in (Operation.REMOVE, Operation.CHANGE, Operation.ADD):
-        part = due.filter(pc.equal(due["_operation"], operation.value))
-        position = 0
-        limit = sync.limits.removal_rows or sync.limits.rows if operation is Operation.REMOVE else sync.limits.rows
-        while position < part.num_rows:
-            claimed = part["_claimed_batch"][position].as_py()
-            size = min(limit, part.num_rows - position)
-            if claimed is not None:
-                run = part["_claimed_batch"].slice(position, part["_batch_rows"][position].as_py()).to_pylist()
-                same = next((n for n, batch in enumerate(run) if batch != claimed), len(run))
-                if same == part["_batch_rows"][position].as_py():
-                    size = same
-                else:
-                    claimed = None
-            piece = part.slice(position, size)
-            position += size
-            yield _batch(piece, internal, operation, sync, claimed, ledger)
-
-
-def _batch(
-    piece: pa.Table, internal: list[str], operation: Operation, sync: Sync, claimed: str | None, ledger: Ledger
-) -> Batch:
-    columns = [
-        piece[name].to_pylist()
-        for name in ("_key", "_payload_hash", "_customer_id", "_destination_id", "_created_by_us", "_moved_from")
-    ]
-    rows = [
-        Row(key, payload_hash, customer_id, operation, destination_id, bool(created_by_us), moved_from)
-        for key, payload_hash, customer_id, destination_id, created_by_us, moved_from in zip(*columns, strict=True)
-    ]
-    if claimed is None:
-        digest = hashlib.sha256(f"{sync.name}\0{operation}".encode())
-        for row in rows:
-            digest.update(f"\0{row.key}\0{row.payload_hash}".encode())
-        # the number keeps batches in order, and two batches of equal content apart
-        claimed = f"{ledger.next_batch_number():010d}-{digest.hexdigest()[:12]}"
-    fields = piece.drop_columns(internal)
-    return Batch(claimed, rows, fields.combine_chunks() if operation is not Operation.REMOVE else None)
-
-
-def _target(sync: Sync, settings: Settings, kinds: Mapping[str, str], meter: Meter) -> Target:
+def target_of(sync: Sync, settings: Settings, kinds: Mapping[str, str], meter: Meter) -> Target:
+    """What the destination needs to know about the sync; `kinds` are its fields and their types."""
     return Target(
         sync=sync.name,
         object=sync.object,
@@ -231,5 +345,6 @@ def _target(sync: Sync, settings: Settings, kinds: Mapping[str, str], meter: Met
 
 
 def _last_withheld(connection: duckdb.DuckDBPyConnection) -> str:
-    row = connection.execute("select withheld from runs order by started_at desc limit 1").fetchone()
+    # by position, not by time: clocks go back
+    row = connection.execute("select withheld from runs order by rowid desc limit 1").fetchone()
     return str(row[0]) if row else "{}"

@@ -6,6 +6,7 @@
     │   └── AuthenticationError  the destination refuses the credentials: stop at once
     ├── GuardError             a person should look before anything is sent
     ├── LockedError            somebody else holds the ledger or the warehouse: come back later
+    ├── LedgerError            the ledger cannot be written (a full disk): make room, then run again
     └── DestinationError
         ├── Retryable          the same call may succeed later; its effect is unknown
         │   └── RateLimited    the call was not taken; wait as long as the destination says
@@ -43,6 +44,10 @@ class GuardError(SyncError):
 
 class LockedError(SyncError):
     """Another process holds the ledger or the warehouse."""
+
+
+class LedgerError(SyncError):
+    """The ledger cannot be written; nothing more is sent."""
 
 
 class DestinationError(SyncError):

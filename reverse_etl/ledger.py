@@ -5,55 +5,37 @@ committed before the next one, so that a killed process leaves claims: rows of u
 """
 
 import contextlib
-import os
-import threading
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
 
-from reverse_etl.destination import Batch, Outcome
-from reverse_etl.errors import LockedError
+from reverse_etl.backoff import wait
+from reverse_etl.destination import Batch, Operation, OptOut, Outcome
+from reverse_etl.errors import LedgerError
+from reverse_etl.ledger_file import open_ledger
 from reverse_etl.warehouse import one_row
 
-SCHEMA = """
-create table accepted (
-    key varchar not null, payload_hash varchar not null, destination_id varchar, customer_id varchar,
-    created_by_us boolean not null, accepted_at timestamp not null
-);
-create table rejected (
-    key varchar not null, payload_hash varchar, operation varchar not null, error_class varchar not null,
-    tries integer not null, next_attempt_at timestamp not null, rejected_at timestamp not null
-);
-create table claims (
-    key varchar not null, payload_hash varchar, operation varchar not null, destination_id varchar, customer_id varchar,
-    creates boolean not null, batch varchar not null, batch_rows integer not null, claimed_at timestamp not null,
-    moved_from varchar
-);
-create table runs (
-    run_id varchar not null, sync varchar not null, destination varchar not null, status varchar not null,
-    started_at timestamp not null, finished_at timestamp,
-    added bigint not null, changed bigint not null, removed bigint not null, refused bigint not null,
-    left_over bigint not null,
-    withheld varchar not null, calls bigint not null, seconds double not null, message varchar, flushed boolean not null
-);
-create table results (
-    run_id varchar not null, sync varchar not null, key_hash varchar not null, customer_id varchar,
-    operation varchar not null, outcome varchar not null, error_class varchar, recorded_at timestamp not null
-);
-create table batches (number bigint not null);
-insert into batches values (0);
-"""
+if TYPE_CHECKING:
+    from reverse_etl.planning import Plan
+
+__all__ = ["CLEARED", "SUPERSEDED", "Ledger", "Tally", "open_ledger", "utcnow"]
 
 SUPERSEDED = ""
 """In place of a payload's hash: the person has another record under another key, this one is to be taken back."""
 
-FIRST_BACKOFF = timedelta(minutes=15)
-LONGEST_BACKOFF = timedelta(hours=24)
+CLEARED = "cleared"
+"""In place of a payload's hash: the row is to be sent again, though it may not differ."""
+
+OPTED_OUT = "opted_out"
+"""The error class of a row whose person unsubscribed at the destination."""
+
+ANY_CHANNEL = "any"
+"""The channel of an opt-out when neither the sync nor the destination names one."""
 
 _OUTCOMES = pa.schema(
     [
@@ -67,62 +49,9 @@ _OUTCOMES = pa.schema(
         ("supersedes", pa.string()),
         ("accepted", pa.bool_()),
         ("error_class", pa.string()),
+        ("keeps_claim", pa.bool_()),
     ]
 )
-
-_held: set[Path] = set()
-_held_guard = threading.Lock()
-
-
-@contextlib.contextmanager
-def _hold(path: Path) -> Iterator[None]:
-    # DuckDB's file lock keeps other processes out, but connections of one process share the file
-    with _held_guard:
-        if path in _held:
-            raise LockedError(f"{path.stem} is being synced or planned by this process already")
-        _held.add(path)
-    try:
-        yield
-    finally:
-        with _held_guard:
-            _held.discard(path)
-
-
-@contextlib.contextmanager
-def open_ledger(path: Path, *, write: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection with the ledger's tables in its main database, locked against other runs of the sync.
-
-    To plan (`write=False`) a ledger that does not exist yet is an empty one in memory. Raises LockedError.
-    """
-    with _hold(path):
-        if write and not path.exists():
-            _create(path)
-        try:
-            connection = duckdb.connect(str(path), read_only=not write) if path.exists() else duckdb.connect(":memory:")
-        except duckdb.IOException as error:
-            if "lock" not in str(error):
-                raise
-            raise LockedError(f"{path.stem} is being synced by another process; its ledger {path} is locked") from None
-        try:
-            # payloads pass through this connection: they must not be spilled to disk
-            connection.execute("set temp_directory = ''")
-            if not path.exists():
-                connection.execute(SCHEMA)
-            yield connection
-        finally:
-            connection.close()
-
-
-def _create(path: Path) -> None:
-    """Make the file whole or not at all: a DuckDB file that was half made when the process died cannot be opened."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.unlink(missing_ok=True)
-    with duckdb.connect(str(draft)) as connection:
-        connection.execute(SCHEMA)
-    with contextlib.suppress(FileExistsError):
-        os.link(draft, path)
-    draft.unlink()
 
 
 @dataclass
@@ -133,23 +62,40 @@ class Tally:
     changed: int = 0
     removed: int = 0
     refused: int = 0
+    erased: int = 0
+    opted_out: int = 0
+    """People among the refused of whom we learn that they unsubscribed over there."""
+
+    @property
+    def rows(self) -> int:
+        return self.added + self.changed + self.removed + self.refused + self.erased
 
 
 class Ledger:
-    """The writing side, used by one run at a time."""
+    """The writing side, used by one run at a time. Raises LedgerError when the file cannot be written."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, run_id: str, sync: str) -> None:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        run_id: str,
+        sync: str,
+        channel: str | None = None,
+        calls: Callable[[], int] = lambda: 0,
+    ) -> None:
         self._connection = connection
         self._run_id = run_id
         self._sync = sync
+        self._channel = channel or ANY_CHANNEL
+        self._calls = calls
 
     def next_batch_number(self) -> int:
         """A number that no batch had before."""
-        (number,) = one_row(self._connection, "update batches set number = number + 1 returning number")
+        with _written():
+            (number,) = one_row(self._connection, "update batches set number = number + 1 returning number")
         return int(number)
 
     def claim(self, batch: Batch) -> None:
-        """Say, durably, that these rows are about to be sent."""
+        """Say, durably, that these rows are about to be sent. A claim of unknown fate keeps its time."""
         now = utcnow()
         table = _table(
             {
@@ -159,6 +105,7 @@ class Ledger:
                 "customer_id": [row.customer_id for row in batch.rows],
                 "creates": [row.destination_id is None or row.created_by_us for row in batch.rows],
                 "moved_from": [row.moved_from for row in batch.rows],
+                "claimed_at": [row.unsettled_since or now for row in batch.rows],
             }
         )
         with self._transaction("claimed", table):
@@ -169,9 +116,12 @@ class Ledger:
                     or moved_from in (select moved_from from claimed where moved_from is not null)"""
             )
             self._connection.execute(
-                """insert into claims
-                select key, payload_hash, ?, destination_id, customer_id, creates, ?, ?, ?, moved_from from claimed""",
-                [batch.operation, batch.id, len(batch.rows), now],
+                """insert into claims by name
+                select
+                    key, payload_hash, ? as operation, destination_id, customer_id, creates, ? as batch,
+                    ? as batch_rows, claimed_at, moved_from
+                from claimed""",
+                [batch.operation, batch.id, len(batch.rows)],
             )
 
     def release(self, keys: Sequence[str]) -> None:
@@ -179,8 +129,11 @@ class Ledger:
         with self._transaction("released", _table({"key": list(keys)})):
             self._connection.execute("delete from claims where key in (select key from released)")
 
-    def commit(self, batch: Batch, outcomes: Sequence[Outcome]) -> Tally:
-        """Write what the destination said to rows of the batch, in one transaction."""
+    def commit(self, batch: Batch, outcomes: Sequence[Outcome], uncertain: Container[str] = ()) -> Tally:
+        """Write what the destination said to rows of the batch, in one transaction.
+
+        A refused row whose key is in `uncertain` keeps its claim: an earlier call may have made the record.
+        """
         by_key = {row.key: row for row in batch.rows}
         rows = [by_key[outcome.key] for outcome in outcomes]
         operation = batch.operation
@@ -197,76 +150,156 @@ class Ledger:
                 [row.supersedes for row in rows],
                 [outcome.status == "accepted" for outcome in outcomes],
                 [outcome.error_class for outcome in outcomes],
+                [outcome.status != "accepted" and outcome.key in uncertain for outcome in outcomes],
             ],
             schema=_OUTCOMES,
+        )
+        accepted = sum(outcome.status == "accepted" for outcome in outcomes)
+        tally = Tally(
+            added=accepted if operation is Operation.ADD else 0,
+            changed=accepted if operation is Operation.CHANGE else 0,
+            removed=accepted if operation is Operation.REMOVE else 0,
+            erased=accepted if operation is Operation.ERASE else 0,
+            refused=len(outcomes) - accepted,
         )
         run = self._connection.execute
         with self._transaction("outcomes", table):
             # a claim of the old key names the record that has the new key now
             run(
                 """delete from claims where key in (
-                    select key from outcomes
+                    select key from outcomes where not keeps_claim
                     union all
                     select moved_from from outcomes where accepted and moved_from is not null
                 )"""
             )
+            if accepted:
+                self._accept(operation, now)
+            if tally.refused:
+                self._refuse(now)
+            if any(outcome.error_class == OPTED_OUT for outcome in outcomes):
+                tally.opted_out = self._remember(
+                    f"""select key, customer_id, '{self._channel}' as channel, timestamp '{now}' as opted_out_at
+                    from outcomes where error_class = '{OPTED_OUT}'""",  # noqa: S608 - our own words
+                    "send",
+                    now,
+                )
+            run("delete from rejected where key in (select key from outcomes where accepted)")
             run(
-                """delete from accepted
-                where key in (select unnest([key, moved_from]) from outcomes where accepted)"""
+                """insert into results by name
+                select
+                    ? as run_id, ? as sync, sha256(key) as key_hash, customer_id, operation,
+                    case when accepted then 'accepted' else 'rejected' end as outcome, error_class, ? as recorded_at
+                from outcomes""",
+                [self._run_id, self._sync, now],
             )
             run(
-                """insert into accepted
-                select key, payload_hash, destination_id, customer_id, created_by_us, ?
-                from outcomes where accepted and operation <> 'remove'""",
+                """update runs set
+                    added = added + ?, changed = changed + ?, removed = removed + ?, erased = erased + ?,
+                    refused = refused + ?, calls = ?
+                where run_id = ?""",
+                [tally.added, tally.changed, tally.removed, tally.erased, tally.refused, self._calls(), self._run_id],
+            )
+        return tally
+
+    def _accept(self, operation: Operation, now: datetime) -> None:
+        run = self._connection.execute
+        # an addition was not accepted before, and looking for it in ten million rows takes 0.3 s
+        if operation is not Operation.ADD:
+            run("delete from accepted where key in (select unnest([key, moved_from]) from outcomes where accepted)")
+        if operation in (Operation.ADD, Operation.CHANGE):
+            run(
+                """insert into accepted by name
+                select key, payload_hash, destination_id, customer_id, created_by_us, ? as accepted_at
+                from outcomes where accepted""",
                 [now],
             )
+        if operation is Operation.CHANGE:
             run(
                 "update accepted set payload_hash = ? where key in (select supersedes from outcomes where accepted)",
                 [SUPERSEDED],
             )
-            run(
-                """create or replace temp table refused as
-                select
-                    outcomes.key, outcomes.payload_hash, outcomes.operation, outcomes.error_class,
-                    1 + coalesce(rejected.tries, 0) as tries
-                from outcomes
-                left join rejected
-                    on outcomes.key = rejected.key
-                    and outcomes.operation = rejected.operation
-                    and outcomes.payload_hash is not distinct from rejected.payload_hash
-                where not outcomes.accepted"""
+
+    def _refuse(self, now: datetime) -> None:
+        run = self._connection.execute
+        refused = run(
+            """select
+                outcomes.key, outcomes.payload_hash, outcomes.operation, outcomes.error_class,
+                1 + coalesce(rejected.tries, 0) as tries
+            from outcomes
+            left join rejected
+                on outcomes.key = rejected.key
+                and outcomes.operation = rejected.operation
+                and outcomes.payload_hash is not distinct from rejected.payload_hash
+            where not outcomes.accepted"""
+        ).fetchall()
+        run("delete from rejected where key in (select key from outcomes where not accepted)")
+        run(
+            "insert into rejected (key, payload_hash, operation, error_class, tries, next_attempt_at, rejected_at)"
+            " select unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), $7",
+            [
+                *(list(column) for column in zip(*refused, strict=True)),
+                [now + wait(error_class, tries) for *_, error_class, tries in refused],
+                now,
+            ],
+        )
+
+    def opt_out(self, opt_outs: Sequence[OptOut], source: str) -> int:
+        """Remember who unsubscribed at the destination; how many we did not know of yet.
+
+        `source` says how we learned it. Whose key it is, is told by what was accepted or claimed.
+        """
+        table = pa.table(
+            {
+                "key": pa.array([one.key.strip() for one in opt_outs], pa.string()),
+                "channel": pa.array([one.channel for one in opt_outs], pa.string()),
+                "opted_out_at": pa.array([one.at for one in opt_outs], pa.timestamp("us")),
+            }
+        )
+        with self._transaction("told", table):
+            return self._remember(
+                """select told.*, known.customer_id from told
+                left join (
+                    select key, customer_id from accepted union all select key, customer_id from claims
+                ) as known on lower(told.key) = lower(known.key)""",
+                source,
+                utcnow(),
             )
-            run("delete from rejected where key in (select key from outcomes)")
-            run(
-                """insert into rejected
-                select
-                    key, payload_hash, operation, error_class, tries,
-                    $now + to_seconds(least($first * power(2, least(tries - 1, 16)), $longest)), $now
-                from refused""",
-                {"now": now, "first": FIRST_BACKOFF.total_seconds(), "longest": LONGEST_BACKOFF.total_seconds()},
+
+    def _remember(self, told: str, source: str, now: datetime) -> int:
+        fresh = self._connection.execute(
+            f"""insert into opt_outs by name
+            select
+                key, any_value(customer_id) as customer_id, channel, min(opted_out_at) as opted_out_at,
+                ? as seen_at, ? as source, false as told
+            from ({told}) as told
+            anti join opt_outs using (key, channel)
+            group by key, channel
+            returning key""",  # noqa: S608 - our own words
+            [now, source],
+        )
+        return len(fresh.fetchall())
+
+    def polled(self, at: datetime) -> None:
+        """The destination told who unsubscribed up to then."""
+        with self._atomic():
+            self._connection.execute("delete from polls")
+            self._connection.execute("insert into polls values (?)", [at])
+
+    def clear(self, keys: Sequence[str] | None = None) -> int:
+        """Make accepted rows due again, those with these keys or all (refused ones, too); how many. Hashes go, keys
+        stay: a row that is to be removed is still removed."""
+        if keys is None:
+            with _written():
+                self._connection.execute("update rejected set next_attempt_at = rejected_at")
+        condition = "" if keys is None else "and key in (select key from cleared)"
+        with self._transaction("cleared", _table({"key": list(keys or ())})):
+            return len(
+                self._connection.execute(
+                    f"""update accepted set payload_hash = ?
+                    where payload_hash not in (?, ?) {condition} returning 1""",  # noqa: S608 - our own words
+                    [CLEARED, CLEARED, SUPERSEDED],
+                ).fetchall()
             )
-            run(
-                """insert into results
-                select
-                    ?, ?, sha256(key), customer_id, operation,
-                    case when accepted then 'accepted' else 'rejected' end, error_class, ?
-                from outcomes""",
-                [self._run_id, self._sync, now],
-            )
-            accepted = sum(outcome.status == "accepted" for outcome in outcomes)
-            tally = Tally(
-                added=accepted if operation == "add" else 0,
-                changed=accepted if operation == "change" else 0,
-                removed=accepted if operation == "remove" else 0,
-                refused=len(outcomes) - accepted,
-            )
-            run(
-                """update runs set
-                    added = added + ?, changed = changed + ?, removed = removed + ?, refused = refused + ?
-                where run_id = ?""",
-                [tally.added, tally.changed, tally.removed, tally.refused, self._run_id],
-            )
-        return tally
 
     def tidy(self) -> None:
         """Carry over what the difference found out without sending anything.
@@ -274,48 +307,102 @@ class Ledger:
         The rows of the temporary table `adopted` belong to another customer_id now; refused rows that nobody wants any
         more wait for nothing; a run that never finished was interrupted.
         """
-        self._connection.execute(
-            "update accepted set customer_id = adopted.customer_id from adopted where accepted.key = adopted.key"
-        )
-        self._connection.execute("delete from rejected where key not in (select key from wanting)")
-        self._connection.execute("update runs set status = 'interrupted' where status = 'running'")
+        with self._atomic():
+            self._connection.execute(
+                "update accepted set customer_id = adopted.customer_id from adopted where accepted.key = adopted.key"
+            )
+            self._connection.execute("delete from rejected where key not in (select key from wanting)")
+            self._connection.execute("update runs set status = 'interrupted' where status = 'running'")
 
     def start(self, destination: str, withheld: str) -> None:
         """Open the run's row."""
-        self._connection.execute(
-            "insert into runs values (?, ?, ?, 'running', ?, null, 0, 0, 0, 0, 0, ?, 0, 0, null, false)",
-            [self._run_id, self._sync, destination, utcnow(), withheld],
-        )
+        with _written():
+            self._connection.execute(
+                """insert into runs by name select
+                    $1 as run_id, $2 as sync, $3 as destination, 'running' as status, $4 as started_at,
+                    0 as added, 0 as changed, 0 as removed, 0 as erased, 0 as refused, 0 as left_over, 0 as opted_out,
+                    $5 as withheld, 0 as calls, 0 as seconds, false as flushed""",
+                [self._run_id, self._sync, destination, utcnow(), withheld],
+            )
 
-    def finish(self, status: str, left: int, calls: int, seconds: float, message: str | None) -> None:
+    def plan(self, plan: "Plan", cost: str) -> None:
+        """Put down what the run is going to do; a later plan of the same run takes its place."""
+        withheld = json.dumps(plan.withheld, sort_keys=True)
+        with self._atomic():
+            self._connection.execute("delete from plans where run_id = ?", [self._run_id])
+            self._connection.execute(
+                """insert into plans by name select
+                    $1 as run_id, $2 as sync, $3 as destination, $4 as adds, $5 as changes, $6 as removals,
+                    $7 as erasures, $8 as unchanged, $9 as withheld, $10 as calls, $11 as seconds, $12 as cost,
+                    $13 as guard, $14 as planned_at""",
+                [
+                    self._run_id, self._sync, plan.destination, plan.adds, plan.changes, plan.removals, plan.erasures,
+                    plan.unchanged, withheld, plan.calls, plan.seconds, cost, plan.guard, utcnow(),
+                ],
+            )  # fmt: skip
+            self._connection.execute("update runs set withheld = ? where run_id = ?", [withheld, self._run_id])
+
+    def finish(
+        self, status: str, left: int, calls: int, seconds: float, message: str | None, opted_out: int = 0
+    ) -> None:
         """Close the run's row."""
-        self._connection.execute(
-            """update runs set
-                status = ?, finished_at = ?, left_over = ?, calls = ?, seconds = ?, message = ?
-            where run_id = ?""",
-            [status, utcnow(), left, calls, seconds, message, self._run_id],
-        )
+        with _written():
+            self._connection.execute(
+                """update runs set
+                    status = ?, finished_at = ?, left_over = ?, calls = ?, seconds = ?, message = ?, opted_out = ?
+                where run_id = ?""",
+                [status, utcnow(), left, calls, seconds, message, opted_out, self._run_id],
+            )
 
     @contextlib.contextmanager
     def _transaction(self, view: str, table: pa.Table) -> Iterator[None]:
         self._connection.register(view, table)
         try:
+            with self._atomic():
+                yield
+        finally:
+            with contextlib.suppress(duckdb.Error):
+                self._connection.unregister(view)
+
+    @contextlib.contextmanager
+    def _atomic(self) -> Iterator[None]:
+        with _written():
             self._connection.execute("begin")
             try:
                 yield
             except BaseException:
-                self._connection.execute("rollback")
+                with contextlib.suppress(duckdb.Error):
+                    self._connection.execute("rollback")
                 raise
             self._connection.execute("commit")
-        finally:
-            self._connection.unregister(view)
+
+
+@contextlib.contextmanager
+def _written() -> Iterator[None]:
+    """A full disk is no fault of the program: say what to do. What was committed before is on the disk."""
+    try:
+        yield
+    except (duckdb.IOException, duckdb.FatalException) as error:
+        raise LedgerError(
+            f"the ledger cannot be written ({str(error).splitlines()[0]}): make room on its disk, then run again; "
+            "nothing that the destination accepted is forgotten, rows of unknown fate are settled by the next run"
+        ) from None
+
+
+def calls_of_the_day(connection: duckdb.DuckDBPyConnection) -> int:
+    """Calls of the runs of the last 24 hours. A run from a future beyond that was written by a clock that was wrong."""
+    now, day = utcnow(), timedelta(days=1)
+    (calls,) = one_row(
+        connection,
+        "select coalesce(sum(calls), 0) from runs where started_at > ? and started_at < ?",
+        [now - day, now + day],
+    )
+    return int(calls)
 
 
 def _table(columns: dict[str, list[Any]]) -> pa.Table:
-    booleans = {"creates"}
-    return pa.table(
-        {name: pa.array(values, pa.bool_() if name in booleans else pa.string()) for name, values in columns.items()}
-    )
+    types = {"creates": pa.bool_(), "claimed_at": pa.timestamp("us")}
+    return pa.table({name: pa.array(values, types.get(name, pa.string())) for name, values in columns.items()})
 
 
 def utcnow() -> datetime:

@@ -26,9 +26,11 @@ class Meter:
                 times.append(now)
             self.calls += 1
 
-    def pause(self, seconds: float) -> None:
-        """Let no call pass for so long: the destination asked for it."""
-        self._free_at = max(self._free_at, asyncio.get_running_loop().time() + seconds)
+    def pause(self, seconds: float) -> float:
+        """Let no call pass for so long: the destination asked for it. By how much that makes the pause longer."""
+        now = asyncio.get_running_loop().time()
+        before, self._free_at = max(self._free_at, now), max(self._free_at, now + seconds)
+        return self._free_at - before
 
     def _free_at_by_all(self) -> float:
         full = (times[0] + rate.seconds for rate, times in self._windows if len(times) == rate.calls)

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import duckdb
@@ -11,8 +10,8 @@ from kinship.settings import Settings
 from reverse_etl.config import Sync
 from reverse_etl.difference import Difference, compute
 from reverse_etl.errors import GuardError
-from reverse_etl.ledger import open_ledger, utcnow
-from reverse_etl.warehouse import attached, one_row
+from reverse_etl.ledger import calls_of_the_day, open_ledger, utcnow
+from reverse_etl.warehouse import attached
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,7 @@ class Plan:
     accepted: int
     guard: str | None
     """Why a run would stop before the first call; None when it would go on."""
+    erasures: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """The stable shape of `kinship plan --json`."""
@@ -44,8 +44,13 @@ class Plan:
         }
 
     @property
+    def rows(self) -> int:
+        """Rows that a run would send."""
+        return self.adds + self.changes + self.removals + self.erasures
+
+    @property
     def is_empty(self) -> bool:
-        return self.adds + self.changes + self.removals == 0
+        return self.rows == 0
 
 
 def plan_sync(sync: Sync, settings: Settings) -> Plan:
@@ -64,7 +69,7 @@ def make_plan(connection: duckdb.DuckDBPyConnection, sync: Sync, difference: Dif
     """Cut what the quota does not allow out of `due`, and count what is left."""
     counts = {"remove": difference.removals, "change": difference.changes, "add": difference.adds}
     withheld = dict(difference.withheld)
-    if (quota := _quota_left(connection, sync)) is not None:
+    if (quota := quota_left(connection, sync)) is not None:
         total = sum(counts.values())
         fitting = _fitting(sync, counts, total, quota)
         if fitting < total:
@@ -110,10 +115,11 @@ def _guard(sync: Sync, difference: Difference, share: float) -> str | None:
             f"the model is empty while {difference.accepted} rows were accepted before; "
             "if that is right, run again with an allowed change share of 1"
         )
-    touched = difference.changes + difference.removals
+    changes = max(0, difference.changes - difference.again)
+    touched = changes + difference.removals
     if touched > sync.guard_floor and touched > math.floor(share * difference.accepted):
         return (
-            f"{difference.changes} changes and {difference.removals} removals are "
+            f"{changes} changes and {difference.removals} removals are "
             f"{touched / difference.accepted:.0%} of the {difference.accepted} accepted rows; {share:.0%} are allowed "
             f"(max_change_share in {sync.file}). "
             "Look at the plan; if it is right, run again with a higher allowed change share"
@@ -121,14 +127,12 @@ def _guard(sync: Sync, difference: Difference, share: float) -> str | None:
     return None
 
 
-def _quota_left(connection: duckdb.DuckDBPyConnection, sync: Sync) -> int | None:
+def quota_left(connection: duckdb.DuckDBPyConnection, sync: Sync) -> int | None:
+    """Calls that the tool's daily limit leaves; None where there is none."""
     per_day = sync.limits.calls_per_day
     if per_day is None:
         return None
-    (calls,) = one_row(
-        connection, "select coalesce(sum(calls), 0) from runs where started_at > ?", [utcnow() - timedelta(days=1)]
-    )
-    return max(0, per_day - int(calls))
+    return max(0, per_day - calls_of_the_day(connection))
 
 
 def _first(counts: dict[str, int], rows: int) -> dict[str, int]:

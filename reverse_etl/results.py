@@ -1,4 +1,4 @@
-"""What runs did, told to the warehouse: `reverse_etl.sync_runs` and `reverse_etl.sync_results`.
+"""What runs did, told to the warehouse: `reverse_etl.sync_plans`, `sync_runs` and `sync_results`.
 
 The ledger keeps the rows until the warehouse has them: one that is locked just now gets them from the next run.
 """
@@ -21,6 +21,12 @@ create table if not exists {schema}.sync_results (
     run_id varchar, sync varchar, key_hash varchar, customer_id varchar, operation varchar, outcome varchar,
     error_class varchar, recorded_at timestamp
 );
+alter table {schema}.sync_runs add column if not exists erased bigint;
+alter table {schema}.sync_runs add column if not exists opted_out bigint;
+create table if not exists {schema}.sync_plans (
+    run_id varchar, sync varchar, destination varchar, adds bigint, changes bigint, removals bigint, erasures bigint,
+    unchanged bigint, withheld varchar, calls bigint, seconds double, cost varchar, guard varchar, planned_at timestamp
+);
 """
 
 
@@ -41,6 +47,7 @@ def flush(connection: duckdb.DuckDBPyConnection, warehouse: Path, *, patience: f
         """begin;
         update runs set flushed = true where status <> 'running';
         delete from results where run_id in (select run_id from runs where flushed);
+        delete from plans where run_id in (select run_id from runs where flushed);
         commit;"""
     )
     return True
@@ -56,6 +63,8 @@ def _move(connection: duckdb.DuckDBPyConnection, schema: str) -> None:
         connection.execute(
             f"""insert into {schema}.sync_results by name
             select results.* from results join runs on results.run_id = runs.run_id where {fresh};
+            insert into {schema}.sync_plans by name
+            select plans.* from plans join runs on plans.run_id = runs.run_id where {fresh};
             insert into {schema}.sync_runs by name
             select runs.* exclude (flushed) from runs where {fresh};"""  # noqa: S608 - our own names
         )

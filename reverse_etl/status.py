@@ -2,18 +2,23 @@
 
 import asyncio
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+import duckdb
 from pydantic import ValidationError
 
 from kinship.settings import Settings, settings
 from reverse_etl.config import Sync
+from reverse_etl.consent_events import UNTOLD
 from reverse_etl.destination import CheckResult, Destination, Target, destination_class
 from reverse_etl.errors import LockedError, NotConfigured, SyncError
 from reverse_etl.ledger import open_ledger, utcnow
 from reverse_etl.pace import Meter
 from reverse_etl.warehouse import one_row
+
+STALLED_RUNS = 3
+STALLED_AFTER = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -31,10 +36,14 @@ class SyncStatus:
     """Rows sent by a run that died before it heard the answer; the next run settles them."""
     opt_outs: int = 0
     """People known to have unsubscribed at the destination."""
+    untold_opt_outs: int = 0
+    """Of them, those that are not written down for extraction yet."""
     last_run_at: datetime | None = None
     last_message: str | None = None
     next_attempt_at: datetime | None = None
     """When the first of the refused rows is tried again."""
+    stalled: str | None = None
+    """Why the sync does not get on; None when it does."""
 
     def as_json(self) -> dict[str, Any]:
         """The stable shape of `kinship status --json`."""
@@ -70,6 +79,11 @@ def sync_status(sync: Sync, settings: Settings) -> SyncStatus:
             refused = dict(
                 connection.execute("select error_class, count(*) from rejected group by 1 order by 1").fetchall()
             )
+            opt_outs, untold = one_row(
+                connection,
+                f"select count(distinct key), count(distinct key) filter ({UNTOLD}) from opt_outs",  # noqa: S608
+            )
+            stalled = _stall(connection, utcnow())
             (next_attempt_at,) = one_row(connection, "select min(next_attempt_at) from rejected")
             last = connection.execute(
                 "select status, started_at, message from runs order by started_at desc limit 1"
@@ -89,7 +103,27 @@ def sync_status(sync: Sync, settings: Settings) -> SyncStatus:
         last_run_at=at,
         last_message=message,
         next_attempt_at=next_attempt_at,
+        stalled=stalled,
+        opt_outs=opt_outs,
+        untold_opt_outs=untold,
     )
+
+
+def _stall(connection: duckdb.DuckDBPyConnection, now: datetime) -> str | None:
+    """Whether the last runs brought the sync no further, and how that shows."""
+    runs = connection.execute(
+        "select status, left_over, started_at from runs order by started_at desc limit ?", [STALLED_RUNS]
+    ).fetchall()
+    if len(runs) == STALLED_RUNS and all(status != "done" or left > 0 for status, left, _ in runs):
+        return f"each of the last {STALLED_RUNS} runs broke off or left rows behind"
+    if not runs or runs[0][0] == "done":
+        return None
+    (since,) = one_row(
+        connection, "select coalesce(max(started_at) filter (status = 'done'), min(started_at)) from runs"
+    )
+    if now - since > STALLED_AFTER:
+        return f"no run has come to its end since {since:%Y-%m-%d %H:%M} UTC"
+    return None
 
 
 def rejected_rows(sync: Sync, settings: Settings) -> list[RejectedRow]:

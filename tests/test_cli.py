@@ -68,7 +68,7 @@ def test_plan_as_json_is_json_and_nothing_else(built_company: Path) -> None:
     assert list(plan) == ["syncs"]
     assert {sync["sync"] for sync in plan["syncs"]} >= {"sync_file__cart_abandoned", "sync_vtiger__contacts"}
     for sync in plan["syncs"]:
-        assert list(sync) == ["sync", "adds", "changes", "removals", "withheld", "calls"]
+        assert list(sync)[:6] == ["sync", "adds", "changes", "removals", "withheld", "calls"]
         assert all(isinstance(count, int) for count in sync["withheld"].values())
 
 

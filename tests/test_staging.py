@@ -74,7 +74,7 @@ def test_fixed_shape_models_have_the_columns_of_the_contract(query: Query) -> No
         for source in listed
         if kind in listed[source]
     }
-    assert len(expected) == 45
+    assert len(expected) == 48
     actual = dict(
         query(
             "select table_name, list(column_name order by ordinal_position) from information_schema.columns "

@@ -75,7 +75,8 @@ def print_sync_status(states: "Sequence[SyncStatus]") -> None:
         "Syncs", ["sync", "last run", "state"], ["accepted", "refused", "unsettled", "opted out"], ["next try", "note"]
     )
     for state in states:
-        notes = [f"refused: {reasons(state.refused)}"] if state.refused else []
+        notes = [f"stalled: {state.stalled}"] if state.stalled else []
+        notes += [f"refused: {reasons(state.refused)}"] if state.refused else []
         table.add_row(
             state.sync,
             _moment(state.last_run_at) or "never",

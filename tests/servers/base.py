@@ -6,6 +6,8 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
@@ -24,6 +26,11 @@ class Request:
     headers: dict[str, str]
     """Names in lower case."""
     body: bytes
+    raw_query: str = ""
+
+    def all(self, name: str) -> list[str]:
+        """Every value of a name in the query."""
+        return parse_qs(self.raw_query, keep_blank_values=True).get(name, [])
 
     def json(self) -> Any:
         return json.loads(self.body)
@@ -107,6 +114,21 @@ class ToolServer(ABC):
         wait = self.faults.retry_after
         return Answer(429, {}, {} if wait is None else {"Retry-After": str(wait)})
 
+    @contextmanager
+    def mute(self, which: Callable[[Request], bool]) -> Iterator[None]:
+        """Calls of this kind are carried out and then answered with 503: nobody hears of it."""
+        handle = self.handle
+
+        def lose(request: Request) -> Answer:
+            answer = handle(request)
+            return Answer(503, b"") if which(request) else answer
+
+        self.handle = lose  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            self.handle = handle  # type: ignore[method-assign]
+
     @property
     def calls(self) -> int:
         return len(self.requests)
@@ -160,7 +182,7 @@ class _Handler(BaseHTTPRequestHandler):
         query = {name: values[0] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
         headers = {name.lower(): value for name, value in self.headers.items()}
         body = self.rfile.read(int(headers.get("content-length", "0")))
-        answer = self.server.tool.answer(Request(self.command, parts.path, query, headers, body))
+        answer = self.server.tool.answer(Request(self.command, parts.path, query, headers, body, parts.query))
         if answer is None:
             self.close_connection = True
             return

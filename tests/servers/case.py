@@ -34,6 +34,8 @@ class Case(ABC):
     """The column whose text changes."""
     types: ClassVar[dict[str, str]] = {}
     """DuckDB's types of columns that are no text."""
+    is_membership: ClassVar[bool] = False
+    """A record is a key and nothing else (a list's member, who has a tag): `row` has no value, `content` gives ""."""
     keeps_state: ClassVar[bool] = True
     """False for tools that deliver messages: what was sent cannot be changed or taken back."""
     exact_once: ClassVar[bool] = True
@@ -90,7 +92,10 @@ def cases() -> Iterator[Case]:
         found = [
             value
             for value in vars(module).values()
-            if isinstance(value, type) and issubclass(value, Case) and value.__module__ == module.__name__
+            if isinstance(value, type)
+            and issubclass(value, Case)
+            and value.__module__ == module.__name__
+            and not value.__name__.startswith("_")
         ]
         if not found:
             raise LookupError(f"tests/servers/{name}.py has no Case")
