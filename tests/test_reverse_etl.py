@@ -432,7 +432,10 @@ BLOCK = {
         ({"key": None}, r"meta\.sync\.key is missing"),
         ({"mode": "merge"}, r"meta\.sync\.mode: .*'upsert', 'update', 'create' or 'mirror'"),
         ({"mode": "update"}, r"meta\.sync\.mode: file cannot do 'update'; allowed are create, mirror, upsert"),
-        ({"destination": "fax"}, r"meta\.sync\.destination: destination 'fax' does not exist; there are: .*file, .*vtiger"),
+        (
+            {"destination": "fax"},
+            r"meta\.sync\.destination: destination 'fax' does not exist; there are: .*file, .*vtiger",
+        ),
         ({"max_change_share": 2}, r"meta\.sync\.max_change_share: .*less than or equal to 1"),
         ({"channel": "pigeon"}, r"meta\.sync\.channel: .*'email', 'sms', 'phone' or 'web'"),
         ({"options": {"fromat": "csv"}}, r"meta\.sync\.options\.fromat is not allowed \(did you mean format\?\)"),

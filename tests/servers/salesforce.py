@@ -232,7 +232,9 @@ class SalesforceServer(ToolServer):
             return {"success": False, "errors": [told]}
         return {"success": True, "id": record_id, "errors": []} | ({"created": is_new} if key else {})
 
-    def _apply(self, operation: str, key: str | None, record_id: str | None, values: dict[str, Any]) -> tuple[str, bool]:
+    def _apply(
+        self, operation: str, key: str | None, record_id: str | None, values: dict[str, Any]
+    ) -> tuple[str, bool]:
         record: Record | None
         if key is None:
             record = self.records.get(record_id or "")
@@ -274,7 +276,7 @@ class SalesforceServer(ToolServer):
                     raise RowError("DUPLICATE_VALUE", name)
             if isinstance(value, str) and len(value) > known[name]["length"]:
                 raise RowError("STRING_TOO_LONG", name)
-        if record is None and not values.get("LastName") or values.get("LastName", "") is None:
+        if (record is None and not values.get("LastName")) or values.get("LastName", "") is None:
             raise RowError("REQUIRED_FIELD_MISSING", "LastName")
         email = values.get("Email")
         if self.has_duplicate_rule and record is None and email in [each.fields.get("Email") for each in self.live()]:
