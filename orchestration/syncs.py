@@ -33,24 +33,28 @@ select * from reverse_etl.sync_results where sync = '{sync}' and outcome = 'reje
 def _metadata(result: RunResult, state: SyncStatus) -> dict[str, dg.MetadataValue]:
     """What the sync's page shows: counts, classes and where the rows are to be found; no row."""
     refused = sum(result.refused.values())
-    accepted = result.added + result.changed + result.removed
+    accepted = result.added + result.changed + result.removed + result.erased
     numbers = {
         "sent": accepted + refused,
         "accepted": accepted,
         "added": result.added,
         "changed": result.changed,
         "removed": result.removed,
+        "erased": result.erased,
         "refused": refused,
         "withheld": sum(result.withheld.values()),
         "left": result.left,
         "unchanged": result.unchanged,
         "at the destination": state.accepted,
+        "newly opted out": result.opted_out,
         "opted out": state.opt_outs,
         "calls": result.calls,
     }
     metadata: dict[str, dg.MetadataValue] = {name: dg.MetadataValue.int(number) for name, number in numbers.items()}
     metadata["seconds"] = dg.MetadataValue.float(round(result.seconds, 3))
     metadata["status"] = dg.MetadataValue.text(result.status)
+    if result.plan is not None:
+        metadata["plan"] = dg.MetadataValue.json(result.plan.as_json())
     if result.refused:
         metadata["refused by reason"] = dg.MetadataValue.json(result.refused)
     if result.withheld:
