@@ -38,7 +38,7 @@ def addresses(printed: str) -> set[str]:
 def built_company(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data folder of a company of 150 people and 40 days after one `kinship run`, which printed `first_run.txt`.
 
-    Do not write to it: copy it. KINSHIP_TEST_COMPANY names one that was built before: seconds instead of minutes.
+    Do not write to it: copy it. KINSHIP_TEST_COMPANY names one built before, for whoever works on what only reads.
     """
     if built := os.environ.get("KINSHIP_TEST_COMPANY"):
         return Path(built)

@@ -43,6 +43,13 @@ class Stopped(Exception):
 
 
 class _Adapter:
+    def __init__(self, columns: Sequence[str] = ()) -> None:
+        self.columns = columns
+
+    def get_columns_in_relation(self, _relation: str) -> list[SimpleNamespace]:
+        """The columns of the table that is being built."""
+        return [SimpleNamespace(name=name) for name in self.columns]
+
     @staticmethod
     @jinja2.pass_context
     def dispatch(names: jinja2.runtime.Context, name: str, _package: str = "") -> Any:
@@ -53,15 +60,14 @@ def _stop(message: str) -> None:
     raise Stopped(message)
 
 
-def _render(text: str, **context: Any) -> str:
+def _render(text: str, **given: Any) -> str:
+    context = {"config": lambda **_: "", "execute": False, "is_incremental": lambda: False} | given
     environment = jinja2.Environment(extensions=["jinja2.ext.do"], autoescape=False)
     rendered = environment.from_string(f"{SOURCE}\n[text]{text}").render(
-        adapter=_Adapter,
+        **{"adapter": _Adapter()} | context,
         ref=lambda name: name,
         var=lambda name: VARS[name],
-        config=lambda **_: "",
         exceptions=SimpleNamespace(raise_compiler_error=_stop),
-        **context,
     )
     return rendered.split("[text]")[-1]
 
@@ -69,6 +75,21 @@ def _render(text: str, **context: Any) -> str:
 @cache
 def _sql(model: str) -> str:
     return _render((MODELS / f"{model}.sql").read_text())
+
+
+@cache
+def _increment(model: str, columns: tuple[str, ...]) -> tuple[str, dict[str, Any], str]:
+    """What goes on with a table of these columns: its SQL, the model's settings, what is run afterwards."""
+    settings: dict[str, Any] = {}
+    context = {
+        "this": model,
+        "execute": True,
+        "is_incremental": lambda: True,
+        "adapter": _Adapter(columns),
+        "config": lambda **given: settings.update(given) or "",
+    }
+    sql = _render((MODELS / f"{model}.sql").read_text(), **context)
+    return sql, settings, _render(settings.get("post_hook", ""), **context)
 
 
 class House:
@@ -106,6 +127,18 @@ class House:
         """Build models in the order given."""
         for model in models:
             self.connection.execute(f"create or replace table {model} as {_sql(model)}")
+
+    def increment(self, *models: str) -> None:
+        """Go on with incremental models, in the order given, as dbt does: by their strategy, then the post-hook."""
+        for model in models:
+            sql, settings, afterwards = _increment(model, tuple(name for name, *_ in self.rows(f"describe {model}")))
+            self.connection.execute(f"create or replace temp table new_rows as {sql}")
+            if settings["incremental_strategy"] == "merge":
+                key = settings["unique_key"]
+                self.connection.execute(f"delete from {model} where {key} in (select {key} from new_rows)")
+            self.connection.execute(f"insert into {model} by name from new_rows")
+            if afterwards:
+                self.connection.execute(afterwards)
 
     def check_survivorship(self) -> None:
         """What dbt does before it chooses; raises `Stopped`."""

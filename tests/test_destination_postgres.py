@@ -13,8 +13,8 @@ from typing import Any
 import psycopg
 import pytest
 from reverse_etl_house import House, people
+from servers.cutter import Cutter
 from servers.postgres import Database, database
-from servers.proxy import Proxy
 
 from reverse_etl import ConfigurationError, RunResult, check_destination, plan_sync, run_sync
 from reverse_etl.delivery import Patience
@@ -361,17 +361,17 @@ def test_connections_that_break_lose_nobody_and_double_nobody(
 ) -> None:
     server.query("create table people (id serial, email text unique, firstname text)")
     house.reload(options={"batch_size": 10})
-    with Proxy(server.port, share=0.9, most=6_000, seed=seed) as proxy:
-        monkeypatch.setenv("KINSHIP_POSTGRES_URL", server.url.replace(str(server.port), str(proxy.port)))
+    with Cutter(server.port, share=0.9, most=6_000, seed=seed) as cutter:
+        monkeypatch.setenv("KINSHIP_POSTGRES_URL", server.url.replace(str(server.port), str(cutter.port)))
         for step in range(3):
             rows = people(*range(step * 10, step * 10 + 40), firstname=f"v{step}")
             house.want(rows)
             for _ in range(20):
                 if run(house).status == "done":
                     break
-        proxy.share = 0
+        cutter.share = 0
         run(house)
-        assert proxy.cuts > 3
+        assert cutter.cuts > 3
     wanted = sorted((row["email"], row["firstname"]) for row in rows)
     assert sorted(server.query("select email, firstname from people")) == wanted
     assert run(house).calls == 0

@@ -166,6 +166,7 @@ def test_small_differences_between_engines(connection: duckdb.DuckDBPyConnection
         "json_text('v', '[0].code')",
         "snake_case('v')",
         "row_hash('t')",
+        "columns_hash(['v', 'w'])",
         "text_or_null('v')",
         "days_between('v', 'v')",
         "add_days('v', -7)",

@@ -98,6 +98,10 @@ CASES: dict[str, list[tuple[str, list[str]]]] = {
 # macro -> a query over the table `t` (v text, n bigint) of several rows
 QUERIES = {
     "collect_structs": "select to_json({{ collect_structs({'v': 'v', 'n': 'n'}, 'n') }}) as x from t",
+    # the hashes are each engine's own: equal for equal rows, others for others, also where a value moves to the next column
+    "columns_hash": "select count(distinct {{ columns_hash(['v']) }}) as x, count(distinct {{ columns_hash(['v', 'n']) }}) as y,"
+    " count(distinct case when {{ columns_hash([\"nullif(v, 'a')\", \"nullif('a', v)\"]) }}"
+    " = {{ columns_hash([\"nullif('a', v)\", \"nullif(v, 'a')\"]) }} then v end) as z from t",
     "collect_values": "select to_json({{ collect_values('v', 'n') }}) as x from t",
     "date_series": "select n, {{ explode_list(date_series(\"cast('2024-02-29' as date)\", add_days(\"cast('2024-02-27' as date)\", 'n'))) }} as x from t",
     "explode_list": "select v, {{ explode_list(collect_values('n', 'n')) }} as x from t group by v",

@@ -1,9 +1,19 @@
-{{ config(pre_hook="{{ check_survivorship() }}") }}
+{%- set changes = ref('int_customers__attribute_changes') -%}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='append_new_columns',
+    pre_hook="{{ check_survivorship() }}",
+    post_hook="{{ delete_stale(ref('int_customers__attribute_changes')) }}",
+) }}
 
 with
 
 attribute_values as (
     select * from {{ ref('int_customers__attribute_values') }}
+    {%- if is_incremental() %}
+    where customer_id in ({{ touched_people(changes) }})
+    {%- endif %}
 ),
 
 survivorship as (
@@ -165,7 +175,8 @@ customer_attribute_candidates as (
             else 'superseded'
         end as outcome,
         is_verified,
-        observed_at
+        observed_at,
+        {{ changes_up_to(changes) }} as changed_at
     from placed
 )
 

@@ -1,7 +1,18 @@
+{%- set changes = ref('int_customers__attribute_changes') -%}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='append_new_columns',
+    post_hook="{{ delete_stale(ref('int_customers__attribute_changes')) }}",
+) }}
+
 with
 
 candidates as (
     select * from {{ ref('customer_attribute_candidates') }}
+    {%- if is_incremental() %}
+    where customer_id in ({{ touched_people(changes) }})
+    {%- endif %}
 ),
 
 counts as (
@@ -26,7 +37,8 @@ customer_attribute_sources as (
         counts.candidate_count - 1 as lost_count,
         counts.distinct_value_count,
         candidates.is_verified,
-        candidates.observed_at
+        candidates.observed_at,
+        {{ changes_up_to(changes) }} as changed_at
     from candidates
     inner join counts on candidates.customer_id = counts.customer_id and candidates.attribute = counts.attribute
     where candidates.outcome = 'won'

@@ -1,11 +1,28 @@
-with
+{%- set changes = ref('int_customers__attribute_changes') -%}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='append_new_columns',
+    post_hook="{{ delete_stale(ref('int_customers__attribute_changes')) }}",
+) }}
 
-attributes as (
-    {{ union_sources('attributes') }}
-),
+with
 
 identity_graph as (
     select * from {{ ref('identity_graph') }}
+    {%- if is_incremental() %}
+    where customer_id in ({{ touched_people(changes) }})
+    {%- endif %}
+),
+
+attributes as (
+    select
+        told.*,
+        identity_graph.customer_id
+    from (
+        {{ union_sources('attributes') }}
+    ) as told
+    inner join identity_graph on told.source = identity_graph.source and told.record_id = identity_graph.record_id
 ),
 
 -- a number written without its country is one of the record's own
@@ -22,7 +39,7 @@ record_countries as (
 
 written as (
     select
-        identity_graph.customer_id,
+        attributes.customer_id,
         attributes.source,
         attributes.record_id,
         attributes.attribute,
@@ -33,8 +50,6 @@ written as (
         case when attributes.attribute = 'phone' then coalesce(record_countries.country_code, '') else '' end
             as country_code
     from attributes
-    inner join identity_graph
-        on attributes.source = identity_graph.source and attributes.record_id = identity_graph.record_id
     left join record_countries
         on attributes.source = record_countries.source and attributes.record_id = record_countries.record_id
 ),
@@ -69,7 +84,8 @@ attribute_values as (
         written.kind in ('email', 'birth_date', 'country', 'postcode', 'company_domain', 'national_id')
         and normal_forms.normal_value is null as is_invalid,
         blocked_values.identifier_value is not null as is_blocked,
-        written.observed_at
+        written.observed_at,
+        {{ changes_up_to(changes) }} as changed_at
     from written
     left join normal_forms
         on

@@ -1,7 +1,18 @@
+{%- set changes = ref('int_customers__attribute_changes') -%}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='append_new_columns',
+    post_hook="{{ delete_stale(ref('int_customers__attribute_changes')) }}",
+) }}
+
 with
 
 attribute_sources as (
     select * from {{ ref('customer_attribute_sources') }}
+    {%- if is_incremental() %}
+    where customer_id in ({{ touched_people(changes) }})
+    {%- endif %}
 ),
 
 wide as (
@@ -31,7 +42,8 @@ golden as (
     select
         *,
         -- given and family name come from one record; a name in one piece stands in where one of them is missing
-        coalesce(first_name || ' ' || last_name, written_name, first_name, last_name) as full_name
+        coalesce(first_name || ' ' || last_name, written_name, first_name, last_name) as full_name,
+        {{ changes_up_to(changes) }} as changed_at
     from wide
 )
 

@@ -8,8 +8,16 @@ moments as (
     where model = 'campaign_propensity' and cut_number > 0
 ),
 
+-- whoever had got nothing by then is no example; of those who had, so many as classifiers learn from
+learned_from as (
+    select distinct customer_id from {{ ref('int_predictions__campaign_features') }}
+    where cut_number > 0
+),
+
 messages as (
-    select * from ({{ campaign_events() }}) as campaign_events
+    select campaign_events.*
+    from ({{ campaign_events() }}) as campaign_events
+    inner join learned_from on campaign_events.customer_id = learned_from.customer_id
 ),
 
 -- the next one that each person gets on each channel

@@ -1,58 +1,31 @@
-"""A connection that breaks: a TCP proxy on loopback that cuts it after some bytes, by seed."""
+"""Bad weather before a real tool: hands every call on, but for those that a fault meets."""
 
-import contextlib
-import random
-import socket
-import threading
+import http.client
+from urllib.parse import urlencode, urlsplit
 
-
-class Proxy:
-    """Context manager: `port` leads to `target`. Each connection is cut with the probability `share`, after up to
-    `most` bytes in either direction; what was cut is counted in `cuts`."""
-
-    def __init__(self, target: int, *, share: float = 0.0, most: int = 4000, seed: int = 0) -> None:
-        self.target, self.share, self.most = target, share, most
-        self.cuts = 0
-        self._random = random.Random(seed)
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listening.getsockname()[1]
-
-    def __enter__(self) -> "Proxy":
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._listening.close()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listening.accept()
-                server = socket.create_connection(("127.0.0.1", self.target))
-                budget = self._random.randrange(self.most) if self._random.random() < self.share else None
-                line = _Line(self, client, server, budget)
-                for ends in ((client, server), (server, client)):
-                    threading.Thread(target=line.pump, args=ends, daemon=True).start()
+from servers.base import Answer, Request, ToolServer
 
 
-class _Line:
-    def __init__(self, proxy: Proxy, client: socket.socket, server: socket.socket, budget: int | None) -> None:
-        self._proxy, self._ends, self._budget = proxy, (client, server), budget
-        self._lock = threading.Lock()
+class Proxy(ToolServer):
+    """Stands before the HTTP server at `origin`; calls pass one at a time."""
 
-    def pump(self, source: socket.socket, sink: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(1024):
-                with self._lock:
-                    if self._budget is not None:
-                        if len(data) > self._budget:
-                            self._proxy.cuts += 1
-                            sink.sendall(data[: self._budget])
-                            break
-                        self._budget -= len(data)
-                sink.sendall(data)
-        for end in self._ends:
-            # close alone leaves the other thread in its recv
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
+    def __init__(self, origin: str) -> None:
+        super().__init__()
+        self._origin = urlsplit(origin).netloc
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {}
+
+    def handle(self, request: Request) -> Answer:
+        connection = http.client.HTTPConnection(self._origin, timeout=60)
+        try:
+            kept = ("authorization", "content-type", "accept", "x-publishable-api-key", "accept-version")
+            headers = {name: value for name, value in request.headers.items() if name in kept}
+            path = request.path + ("?" + urlencode(request.query) if request.query else "")
+            connection.request(request.method, path, request.body or None, headers)
+            answer = connection.getresponse()
+            body = answer.read()
+            return Answer(answer.status, body, {"Content-Type": answer.getheader("Content-Type") or "text/plain"})
+        finally:
+            connection.close()

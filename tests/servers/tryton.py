@@ -21,7 +21,7 @@ import pytest
 from kinship.settings import ROOT
 from servers.base import Faults
 from servers.case import Case
-from servers.http_proxy import HttpProxy
+from servers.proxy import Proxy
 
 LOCK = Path(__file__).with_suffix(".lock")
 PASSWORD = "s3cr3t-of-tryton"
@@ -81,7 +81,7 @@ class Crm:
         shutil.copy(home / "template.sqlite", folder / "crm.sqlite")
         (folder / "trytond.conf").write_text(CONFIGURATION.format(folder=folder, port=port))
         self._url = f"http://127.0.0.1:{port}/crm"
-        self.proxy = HttpProxy(self._url)
+        self.proxy = Proxy(self._url)
         """The destination talks to it, and it to the CRM."""
         trytond = Path((home / "environment").read_text()) / "v" / "bin" / "trytond"
         self._log = (folder / "log").open("w")

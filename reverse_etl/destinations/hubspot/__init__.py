@@ -51,6 +51,7 @@ class HubspotOptions(Options):
     tier: Literal["free", "starter", "professional", "enterprise"] = "free"
     list_id: str | int | None = None
     clear_fields: str | None = None
+    settle_seconds: float = Field(default=5.0, ge=0)
     timeout_seconds: float = Field(default=30.0, gt=0)
 
 
@@ -68,6 +69,7 @@ class Hubspot(Destination):
         super().__init__(target)
         (token,) = credentials("hubspot", "KINSHIP_HUBSPOT_ACCESS_TOKEN")
         self._options: HubspotOptions = target.options
+        self.settle_seconds = self._options.settle_seconds
         self._is_list = target.object == LISTS
         self._object = "contacts" if self._is_list else target.object
         self._list_id = str(self._options.list_id or "")
@@ -214,23 +216,18 @@ class Hubspot(Destination):
             async for outcome in self._leave(batch.rows):
                 yield outcome
             return
-        merges = {row.key: await self._target_of(row.merge_into) for row in batch.rows if row.merge_into}
-        ids = {row.destination_id or "" for row in batch.rows} | {target for target in merges.values() if target}
-        live = {record["id"] for record in await self._read(sorted(ids))}
+        rows: list[Row] = []
+        for row in batch.rows:
+            merged = await self._merged(row, row.merge_into) if row.merge_into else None
+            if merged is not None:
+                yield merged
+            else:
+                rows.append(row)
+        live = {record["id"] for record in await self._read(sorted({row.destination_id or "" for row in rows}))}
         archived: list[Row] = []
         cleared: list[tuple[Row, dict[str, str]]] = []
-        for row in batch.rows:
-            target = merges.get(row.key)
-            if target in live and row.destination_id != target:
-                if row.destination_id in live:
-                    try:
-                        await self._client.merge(self._object, row.destination_id or "", target or "")
-                    except Rejected as refused:
-                        yield Outcome(row.key, "rejected", error_class=f"merge_{refused.error_class}")
-                        continue
-                # not there any more: a merge whose answer was lost
-                yield Outcome(row.key, "accepted")
-            elif row.destination_id not in live:
+        for row in rows:
+            if row.destination_id not in live:
                 # deleted, or part of another record since: the engine looks where the key is now
                 yield Outcome(row.key, "gone", error_class="object_not_found")
             elif row.created_by_us:
@@ -375,6 +372,10 @@ class Hubspot(Destination):
         for result in answer.results:
             trace = result.get("objectWriteTraceId")
             for row in take([str(trace)] if trace is not None else [], [result["id"], *self._keys_of(result)]):
+                made_since_we_looked = row.destination_id is None and result.get("new") is False
+                if made_since_we_looked or row.destination_id not in (None, str(result["id"])):
+                    # or merged with another record: not ours alone
+                    row.created_by_us = False
                 yield Outcome(row.key, "accepted", destination_id=str(result["id"]))
         nameless = None
         for refusal in answer.refusals:
@@ -398,11 +399,25 @@ class Hubspot(Destination):
             properties.add(_OTHER_EMAILS)
         return await self._client.read(self._object, ids, sorted(properties), key if by_key else None)
 
-    async def _target_of(self, merge_into: str | None) -> str | None:
-        """The id of the record that stays, which the engine names by id or else by key."""
-        if merge_into is None or merge_into.isdigit():
-            return merge_into
-        return next(iter((await self.lookup([merge_into])).get(merge_into, ())), None)
+    async def _merged(self, row: Row, merge_into: str) -> Outcome | None:
+        """Merge the row's record into the other one; None when that one is not there or this one leads elsewhere."""
+        if not merge_into.isdigit():
+            merge_into = next(iter((await self.lookup([merge_into])).get(merge_into, ())), "")
+        stays, goes = await self._leads_to(merge_into), await self._leads_to(row.destination_id)
+        if stays is None or goes not in (None, stays, row.destination_id):
+            return None
+        if goes is not None and goes != stays:
+            try:
+                await self._client.merge(self._object, goes, stays)
+            except Rejected as refused:
+                return Outcome(row.key, "rejected", error_class=f"merge_{refused.error_class}")
+        # else deleted, or merged by a call whose answer was lost
+        return Outcome(row.key, "accepted")
+
+    async def _leads_to(self, record: str | None) -> str | None:
+        """The id of the record that an id stands for now."""
+        found = await self._read([record]) if record else []
+        return found[0]["id"] if found else None
 
     def _keys_of(self, record: Mapping[str, Any]) -> list[str]:
         """The keys that lead to a record: a contact is found by its other addresses, too."""
