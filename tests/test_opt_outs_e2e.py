@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import KINSHIP, ROOT, call, environment
+from conftest import KINSHIP, ROOT, addresses, call, environment
 from servers.mailchimp import LIST, MailchimpServer
 from test_recipes import CODE, FILES
 
@@ -68,6 +68,18 @@ def test_an_unsubscribe_at_the_tool_reaches_the_consents_and_every_sync(
     done = call(KINSHIP, "sync", SYNC, env=env, cwd=project)
     assert done.returncode == 0, done.stderr
     assert len(mailchimp.members) > 2
+
+    # somebody clears a field over there: drift is seen, and mended by the next run
+    victim = next(iter(mailchimp.members.values()))
+    before, victim.fields["FNAME"] = victim.fields["FNAME"], "Nobody"
+    drifted = call(KINSHIP, "drift", SYNC, "--full", env=env, cwd=project)
+    assert drifted.returncode == 1, drifted.stdout + drifted.stderr
+    assert "~ 1 different" in drifted.stdout and "FNAME (1)" in drifted.stdout
+    assert not addresses(drifted.stdout)
+    assert call(KINSHIP, "drift", SYNC, "--full", "--resend", env=env, cwd=project).returncode == 0
+    assert call(KINSHIP, "sync", SYNC, env=env, cwd=project).returncode == 0
+    assert victim.fields["FNAME"] == before
+    assert call(KINSHIP, "drift", SYNC, env=env, cwd=project).returncode == 0
 
     gone, *others = sorted(member.email for member in mailchimp.members.values())
     mailchimp.get(gone).status, mailchimp.get(gone).said_no = "unsubscribed", True

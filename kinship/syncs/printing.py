@@ -49,12 +49,14 @@ def print_plans(plans: "Sequence[Plan]") -> None:
         _print_plan(console, plan)
     told = [f"{sum(getattr(plan, mark.count) for plan in plans):,} to {mark.operation}" for mark in MARKS]
     calls = sum(plan.calls for plan in plans)
-    console.print(f"[bold]Plan:[/] {', '.join(told)}, in {calls:,} calls. Nothing has been sent.", highlight=False)
+    console.print(
+        f"[bold]Plan:[/] {', '.join(told)}, in {calls:,} calls. Nothing has been sent.", highlight=False, soft_wrap=True
+    )
 
 
 def _print_plan(console: Console, plan: "Plan") -> None:
     def line(text: str) -> None:
-        console.print(text, highlight=False)
+        console.print(text, highlight=False, soft_wrap=True)
 
     line(f"[bold]{plan.sync}[/] [dim]to {plan.destination}, which holds {plan.accepted:,}[/]")
     for mark in MARKS:
@@ -186,7 +188,7 @@ def print_drift(found: "Drift", resent: bool) -> None:
     console = console_for()
 
     def line(text: str) -> None:
-        console.print(text, highlight=False)
+        console.print(text, highlight=False, soft_wrap=True)
 
     line(
         f"[bold]{found.sync}[/] [dim]{found.checked:,} of {found.accepted:,} accepted rows read back from"
