@@ -293,7 +293,8 @@ class _Run:
 
     def _close(self, ledger: Ledger, status: str) -> None:
         result = self._end()
-        with contextlib.suppress(LedgerError) if status == "failed" else contextlib.nullcontext():
+        # what ended the run is told, not what a full disk makes of the last words
+        with contextlib.suppress(LedgerError, duckdb.Error) if status != result.status else contextlib.nullcontext():
             result.refused = dict(
                 self._connection.execute(
                     """select error_class, count(*) from results
