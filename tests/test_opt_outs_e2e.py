@@ -54,6 +54,8 @@ def plan(project: Path, env: dict[str, str], sync: str) -> dict[str, object]:
     return found
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_an_unsubscribe_at_the_tool_reaches_the_consents_and_every_sync(
     project: Path, company: Path, mailchimp: MailchimpServer
 ) -> None:
@@ -91,7 +93,7 @@ def test_an_unsubscribe_at_the_tool_reaches_the_consents_and_every_sync(
     # the next run reads what another process may have written twice
     shutil.copy(files[0], files[0].with_name("again.jsonl"))
 
-    done = call(KINSHIP, "run", env=env, cwd=project)
+    done = call(KINSHIP, "run", env=env, cwd=project, timeout=1500)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     with duckdb.connect(str(company / "warehouse.duckdb"), read_only=True) as warehouse:
         customer = "(select customer_id from customers.customers where email = $1)"
