@@ -28,9 +28,7 @@ WINDOW = 50_000
 class Payloads:
     """The queue of one run. `line_up` and the first window share the attachment of the plan."""
 
-    def __init__(
-        self, connection: duckdb.DuckDBPyConnection, sync: Sync, warehouse: Path, patience: float, window: int = WINDOW
-    ) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, sync: Sync, warehouse: Path, patience: float) -> None:
         self.overtaken = 0
         """Rows left out because they changed since the plan."""
         self.totals: dict[Operation, int] = {}
@@ -38,7 +36,7 @@ class Payloads:
         self._sync = sync
         self._warehouse = warehouse
         self._patience = patience
-        self._window = window
+        self._window = WINDOW
         limits = sync.limits
         self._measures = limits.batch_bytes is not None or limits.row_bytes is not None
         self._first: pa.Table | None = None
