@@ -388,12 +388,10 @@ class Hubspot(Destination):
         for result in answer.results:
             trace = result.get("objectWriteTraceId")
             for row in take([str(trace)] if trace is not None else [], [result["id"], *self._keys_of(result)]):
-                made_since_we_looked = row.destination_id is None and result.get("new") is False
-                if made_since_we_looked or str(result["id"]) not in (
-                    row.destination_id or str(result["id"]),
-                    *self._ours,
-                ):
-                    # or merged with a record that others made
+                record = str(result["id"])
+                is_new = row.destination_id is None and result.get("new") is not False
+                if not is_new and record != row.destination_id and record not in self._ours:
+                    # somebody else made it since we looked, or merged it with a record of others
                     row.created_by_us = False
                 yield Outcome(row.key, "accepted", destination_id=record)
         nameless = None
