@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from reverse_etl.destination import Batch, Operation, Row
 from reverse_etl.limits import Limits
 
-_ROW = ("_key", "_payload_hash", "_customer_id", "_destination_id", "_created_by_us", "_moved_from")
+_ROW = ("_key", "_payload_hash", "_customer_id", "_destination_id", "_created_by_us", "_moved_from", "_merge_into")
 
 
 class Batches:
@@ -89,8 +89,19 @@ class Batches:
     def _batch(self, piece: pa.Table, batch_id: str | None) -> Batch:
         columns = [piece[name].to_pylist() for name in _ROW]
         rows = [
-            Row(key, payload_hash, customer_id, self._operation, destination_id, bool(created_by_us), moved_from)
-            for key, payload_hash, customer_id, destination_id, created_by_us, moved_from in zip(*columns, strict=True)
+            Row(
+                key,
+                payload_hash,
+                customer_id,
+                self._operation,
+                destination_id,
+                bool(created_by_us),
+                moved_from,
+                merge_into=merge_into,
+            )
+            for key, payload_hash, customer_id, destination_id, created_by_us, moved_from, merge_into in zip(
+                *columns, strict=True
+            )
         ]
         if batch_id is None:
             digest = hashlib.sha256(f"{self._sync}\0{self._operation}".encode())

@@ -99,7 +99,8 @@ def _of_customers(
                 """,  # noqa: S608 - the catalog is quoted
                 [list(customers), list(customers.values())],
             ).fetchall()
-    except LockedError:
+    except (LockedError, duckdb.CatalogException):
+        # in use, or a warehouse in which nobody was identified yet
         return {}
     return {key: (kind, value) for key, kind, value in rows}
 

@@ -382,7 +382,7 @@ def _written() -> Iterator[None]:
     """A full disk is no fault of the program: say what to do. What was committed before is on the disk."""
     try:
         yield
-    except (duckdb.IOException, duckdb.FatalException) as error:
+    except (duckdb.IOException, duckdb.FatalException, duckdb.TransactionException) as error:
         raise LedgerError(
             f"the ledger cannot be written ({str(error).splitlines()[0]}): make room on its disk, then run again; "
             "nothing that the destination accepted is forgotten, rows of unknown fate are settled by the next run"

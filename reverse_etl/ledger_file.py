@@ -101,7 +101,9 @@ def open_ledger(path: Path, *, write: bool) -> Iterator[duckdb.DuckDBPyConnectio
                     _upgrade(connection)
             yield connection
         finally:
-            connection.close()
+            # on a full disk the checkpoint fails; the next opening reads the log
+            with contextlib.suppress(duckdb.Error):
+                connection.close()
 
 
 def _connect(path: Path, *, write: bool) -> duckdb.DuckDBPyConnection:

@@ -15,16 +15,9 @@ import pyarrow as pa
 
 from reverse_etl.config import Sync
 from reverse_etl.destination import Operation
-from reverse_etl.difference import (
-    columns_of,
-    consents_sql,
-    fields_of,
-    gated_sql,
-    key_sql,
-    opt_out_condition,
-    relation,
-)
+from reverse_etl.difference import columns_of, fields_of, gated_sql, key_sql, relation, sending_order
 from reverse_etl.errors import LockedError
+from reverse_etl.gate import open_gate, open_gate_again
 from reverse_etl.warehouse import attached, one_row, quoted
 
 ORDER = (Operation.ERASE, Operation.REMOVE, Operation.CHANGE, Operation.ADD)
@@ -35,9 +28,7 @@ WINDOW = 50_000
 class Payloads:
     """The queue of one run. `line_up` and the first window share the attachment of the plan."""
 
-    def __init__(
-        self, connection: duckdb.DuckDBPyConnection, sync: Sync, warehouse: Path, patience: float, window: int = WINDOW
-    ) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, sync: Sync, warehouse: Path, patience: float) -> None:
         self.overtaken = 0
         """Rows left out because they changed since the plan."""
         self.totals: dict[Operation, int] = {}
@@ -45,7 +36,7 @@ class Payloads:
         self._sync = sync
         self._warehouse = warehouse
         self._patience = patience
-        self._window = window
+        self._window = WINDOW
         limits = sync.limits
         self._measures = limits.batch_bytes is not None or limits.row_bytes is not None
         self._first: pa.Table | None = None
@@ -53,15 +44,12 @@ class Payloads:
     def line_up(self, catalog: str, limit: int | None = None) -> None:
         """Put the due rows in the order of sending (what was claimed, then the most valuable), and read the first
         window, while the warehouse is attached. With `limit`, only the first rows."""
-        order = ", ".join(f"operation = '{operation}' desc" for operation in ORDER)
         self._connection.execute(
             f"""
             create or replace temp table queue as
             select
                 *,
-                row_number() over (
-                    order by {order}, claimed_batch nulls last, priority desc nulls last, key
-                ) - 1 as position
+                row_number() over (order by {sending_order()}) - 1 as position
             from due
             qualify $1::bigint is null or position < $1
             """,
@@ -70,7 +58,7 @@ class Payloads:
         counted = self._connection.execute("select operation, count(*) from queue group by operation").fetchall()
         self.totals = {Operation(operation): count for operation, count in counted}
         # what the difference needed and the run does not: at ten million rows more than a gigabyte
-        for table in ("due", "decided", "state", "settled", "desired", "gated", "consent", "moves"):
+        for table in ("due", "touched", "desired", "state", "decided", "leaving", "arriving"):
             self._connection.execute(f"drop table if exists temp.{table}")
         if (first := next(self._spans(), None)) is not None:
             self._first = self._read(catalog, *first, recheck=False)
@@ -79,16 +67,15 @@ class Payloads:
         """For a drift check, the accepted rows in place of the due ones, all or a random sample; the fields and their
         types. `windows` then gives those that are wanted just as they were accepted."""
         columns = columns_of(self._connection, self._sync, catalog)
+        open_gate(self._connection, self._sync, catalog)
         chosen = "" if sample is None else f"using sample reservoir({int(sample)} rows)"
         self._connection.execute(
             f"""
-            create or replace temp table opted as
-            select distinct lower(key) as key from opt_outs where {opt_out_condition(self._sync)};
             create or replace temp table queue as
             select
                 key, payload_hash, customer_id, destination_id, created_by_us, 'change' as operation,
                 false as is_claimed, null::varchar as claimed_batch, null::integer as batch_rows,
-                null::varchar as moved_from, row_number() over () - 1 as position
+                null::varchar as moved_from, null::varchar as merge_into, row_number() over () - 1 as position
             from (from accepted {chosen})
             """
         )
@@ -141,7 +128,7 @@ class Payloads:
         rendered = [f"{kind.render(f'picked.{quoted(name)}', columns[name])} as {quoted(name)}" for name in fields]
         internal = (
             "key", "operation", "payload_hash", "customer_id", "destination_id", "created_by_us", "is_claimed",
-            "claimed_batch", "batch_rows", "moved_from",
+            "claimed_batch", "batch_rows", "moved_from", "merge_into",
         )  # fmt: skip
         own = ", ".join(f"part.{name} as _{name}" for name in internal)
         ctes = [f"part as materialized (from queue where position >= {start} and position < {stop})"]
@@ -158,7 +145,7 @@ class Payloads:
                 f"""now as (
                     select
                         key, count(*) as copies, any_value(payload_hash) as payload_hash, any_value(verdict) as verdict
-                    from ({gated_sql(sync, columns, "picked", f"({consents_sql(connection, sync, catalog)})")})
+                    from ({gated_sql(sync, columns, "picked", open_gate_again(connection, sync, catalog))})
                     group by key
                 )"""
             )

@@ -31,7 +31,8 @@ create table if not exists {schema}.sync_plans (
 
 
 def flush(connection: duckdb.DuckDBPyConnection, warehouse: Path, *, patience: float = 3.0) -> bool:
-    """Move finished runs and their row results into the warehouse in one transaction; False while others hold it.
+    """Move finished runs and their row results into the warehouse in one transaction; False while others hold it,
+    or where its disk is full.
 
     A run whose row is there already was moved by a process that died before it could say so, and is not moved again.
     """
@@ -41,7 +42,8 @@ def flush(connection: duckdb.DuckDBPyConnection, warehouse: Path, *, patience: f
     try:
         with attached(connection, warehouse, write=True, patience=patience) as catalog:
             _move(connection, f"{quoted(catalog)}.reverse_etl")
-    except LockedError:
+    except (LockedError, duckdb.IOException, duckdb.TransactionException):
+        # in use, or its disk is full
         return False
     connection.execute(
         """begin;

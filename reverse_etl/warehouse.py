@@ -40,6 +40,15 @@ def attached(connection: duckdb.DuckDBPyConnection, path: Path, *, write: bool, 
         connection.execute(f"detach {quoted(catalog)}")
 
 
+def has_table(connection: duckdb.DuckDBPyConnection, catalog: str, schema: str, table: str) -> bool:
+    """Whether an attached database has the table or view."""
+    try:
+        connection.execute(f"describe {quoted(catalog)}.{quoted(schema)}.{quoted(table)}")
+    except duckdb.CatalogException:
+        return False
+    return True
+
+
 def quoted(name: str) -> str:
     """An SQL identifier."""
     return '"' + name.replace('"', '""') + '"'

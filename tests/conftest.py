@@ -22,9 +22,11 @@ def environment(data: Path, **more: str) -> dict[str, str]:
     return inherited | {"KINSHIP_DATA": str(data)} | more
 
 
-def call(program: Path, *arguments: str, env: Mapping[str, str], cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def call(
+    program: Path, *arguments: str, env: Mapping[str, str], cwd: Path = ROOT, timeout: float = 500
+) -> subprocess.CompletedProcess[str]:
     """Run a program to its end, whatever its exit code."""
-    return subprocess.run([program, *arguments], env=env, cwd=cwd, capture_output=True, text=True, timeout=500)
+    return subprocess.run([program, *arguments], env=env, cwd=cwd, capture_output=True, text=True, timeout=timeout)
 
 
 def addresses(printed: str) -> set[str]:
@@ -38,7 +40,7 @@ def addresses(printed: str) -> set[str]:
 def built_company(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data folder of a company of 150 people and 40 days after one `kinship run`, which printed `first_run.txt`.
 
-    Do not write to it: copy it. KINSHIP_TEST_COMPANY names one that was built before, for whoever works on what only reads.
+    Do not write to it: copy it. KINSHIP_TEST_COMPANY names one built before, for whoever works on what only reads.
     """
     if built := os.environ.get("KINSHIP_TEST_COMPANY"):
         return Path(built)

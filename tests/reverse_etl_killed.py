@@ -3,12 +3,15 @@
     python reverse_etl_killed.py FOLDER 17 0.03    kill one at its 17th call of the ledger, another after 0.03 s
     python reverse_etl_killed.py FOLDER 0          kill none, and tell how many calls of the ledger it makes
 
-Each attempt starts with the ledgers that FOLDER/ledger.before holds, against the server that the environment names,
-and prints a JSON line; whoever drives this reads what the server holds, then sends a line to go on.
+Each attempt starts with the warehouse and the ledgers that FOLDER/before holds, against the server that the environment
+names, and prints a JSON line; whoever drives this reads what the server holds, then sends a line to go on. Where there
+is a FOLDER/after.duckdb, every second attempt finds the warehouse changed to that when it goes on after the kill.
 """
 
+import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import sys
@@ -17,13 +20,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import reverse_etl_sink
 from reverse_etl_house import House
 
-from reverse_etl import run_sync
+import reverse_etl.config
+import reverse_etl.payloads
+from reverse_etl import LockedError, run_sync
 from reverse_etl.delivery import Patience
 from reverse_etl.ledger import Ledger
 
-PATIENCE = Patience(attempts=8, first_wait=0.001, longest_wait=0.002, rate_limit_wait=0.001)
+PATIENCE = Patience(attempts=12, first_wait=0.001, longest_wait=0.002, rate_limit_wait=0.001)
+STEPS = ("tidy", "start", "plan", "opt_out", "polled", "next_batch_number", "claim", "commit", "release", "finish")
 
 
 def in_child(work: Callable[[], int]) -> int:
@@ -67,7 +74,7 @@ def killed_at(house: House, moment: float) -> Callable[[], int]:
             setattr(Ledger, name, counting)
 
         if moment == int(moment):
-            for name in ("tidy", "start", "claim", "commit", "finish"):
+            for name in STEPS:
                 count(name)
         else:
             threading.Thread(target=kill_after, args=[moment], daemon=True).start()
@@ -79,22 +86,52 @@ def killed_at(house: House, moment: float) -> Callable[[], int]:
 
 
 def finish(house: House) -> int:
-    """A run that is left alone, and one that must have nothing to do; 0 if both are right."""
-    result = run_sync(house.sync, house.settings, patience=PATIENCE)
+    """Two runs at once that are left alone (one of them finds the other), and one that must have nothing to do; 0 if
+    all is right."""
+
+    def rival() -> int:
+        with contextlib.suppress(LockedError):
+            run_sync(house.sync, house.settings, patience=PATIENCE)
+        return 0
+
+    other = os.fork() if random.random() < 0.5 else None
+    if other == 0:
+        os._exit(in_child(rival))
+    while True:
+        try:
+            result = run_sync(house.sync, house.settings, patience=PATIENCE)
+            break
+        except LockedError:
+            time.sleep(0.01)
+    if other is not None:
+        os.waitpid(other, 0)
+        result = run_sync(house.sync, house.settings, patience=PATIENCE)
     return 1 if result.status != "done" else run_sync(house.sync, house.settings).calls
 
 
+def replace(source: Path, warehouse: Path) -> None:
+    """Another warehouse in its place."""
+    shutil.copyfile(source, warehouse)
+    warehouse.with_name(f"{warehouse.name}.wal").unlink(missing_ok=True)
+
+
 def main() -> None:
+    reverse_etl.config.destination_class = reverse_etl_sink.find_sink  # type: ignore[attr-defined]
+    reverse_etl.payloads.WINDOW = 25
     folder = Path(sys.argv[1])
     house = House.existing(folder)
-    ledger, before = house.settings.ledger, folder / "ledger.before"
-    for moment in map(float, sys.argv[2:]):
+    ledger, before, after = house.settings.ledger, folder / "before", folder / "after.duckdb"
+    for number, moment in enumerate(map(float, sys.argv[2:])):
         shutil.rmtree(ledger, ignore_errors=True)
-        if before.exists():
-            shutil.copytree(before, ledger)
+        shutil.copytree(before / "ledger", ledger)
+        replace(before / "warehouse.duckdb", house.settings.warehouse)
         killed = in_child(killed_at(house, moment)) == -signal.SIGKILL
+        changed = after.exists() and number % 2 == 1
+        if changed:
+            replace(after, house.settings.warehouse)
         finished = in_child(lambda: finish(house))
-        print(json.dumps({"moment": moment, "killed": killed, "finished": finished}), flush=True)
+        told = {"moment": moment, "killed": killed, "changed": changed, "finished": finished}
+        print(json.dumps(told), flush=True)
         sys.stdin.readline()
 
 

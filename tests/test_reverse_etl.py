@@ -59,8 +59,11 @@ def run(house: House, **options: Any) -> Any:
 def test_what_is_planned_is_sent_and_the_second_run_does_nothing(house: House) -> None:
     house.want(people(1, 2, 3))
     plan = plan_sync(house.sync, house.settings)
+    hashed = [hashlib.sha256(f"p{n}@example.com".encode()).hexdigest() for n in (1, 2, 3)]
     assert plan.as_json() == {
         "sync": "sync_file__people", "adds": 3, "changes": 0, "removals": 0, "withheld": {}, "calls": 1,
+        "erasures": 0, "merges": 0, "reasons": {}, "unchanged": 0, "accepted": 0, "seconds": None, "days": None,
+        "cost": "calls", "units": 1, "guard": None, "samples": {"add": hashed},
     }  # fmt: skip
     assert not drops(house)
 

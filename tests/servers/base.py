@@ -6,6 +6,8 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
@@ -111,6 +113,21 @@ class ToolServer(ABC):
         """The tool's 429."""
         wait = self.faults.retry_after
         return Answer(429, {}, {} if wait is None else {"Retry-After": str(wait)})
+
+    @contextmanager
+    def mute(self, which: Callable[[Request], bool]) -> Iterator[None]:
+        """Calls of this kind are carried out and then answered with 503: nobody hears of it."""
+        handle = self.handle
+
+        def lose(request: Request) -> Answer:
+            answer = handle(request)
+            return Answer(503, b"") if which(request) else answer
+
+        self.handle = lose  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            self.handle = handle  # type: ignore[method-assign]
 
     @property
     def calls(self) -> int:

@@ -21,7 +21,7 @@ from pydantic import Field, SecretStr
 from reverse_etl.destination import Batch, CheckResult, Destination, Found, OptOut, Outcome, Row, Target
 from reverse_etl.destinations.hubspot.client import BATCH, BatchAnswer, Client, parts
 from reverse_etl.environment import credentials, setting
-from reverse_etl.errors import ConfigurationError, Rejected
+from reverse_etl.errors import AuthenticationError, ConfigurationError, Rejected
 from reverse_etl.limits import Limits, Options, Rate
 from reverse_etl.rendering import for_text
 
@@ -51,6 +51,7 @@ class HubspotOptions(Options):
     tier: Literal["free", "starter", "professional", "enterprise"] = "free"
     list_id: str | int | None = None
     clear_fields: str | None = None
+    settle_seconds: float = Field(default=5.0, ge=0)
     timeout_seconds: float = Field(default=30.0, gt=0)
 
 
@@ -68,11 +69,14 @@ class Hubspot(Destination):
         super().__init__(target)
         (token,) = credentials("hubspot", "KINSHIP_HUBSPOT_ACCESS_TOKEN")
         self._options: HubspotOptions = target.options
+        self.settle_seconds = self._options.settle_seconds
         self._is_list = target.object == LISTS
         self._object = "contacts" if self._is_list else target.object
         self._list_id = str(self._options.list_id or "")
         url = setting("KINSHIP_HUBSPOT_URL", "https://api.hubapi.com")
         self._client = Client(url, SecretStr(token), target.meter, self._options.timeout_seconds)
+        self._known: dict[str, dict[str, Any]] = {}
+        """The object's properties."""
         self._cleared: tuple[str, ...] = ()
 
     @classmethod
@@ -104,11 +108,11 @@ class Hubspot(Destination):
             return -(-rows // limits.rows)
 
         if object == LISTS:
-            # the list, the contacts' properties; then an id for each address, 100 at a time, and the memberships
+            # the list, its contacts' properties, who opted out; an id for each address, 100 at a time; the memberships
             lookups = (adds // limits.rows) * -(-limits.rows // BATCH) + -(-(adds % limits.rows) // BATCH)
-            return 2 + lookups + batches(adds) + batches(changes) + batches(removals)
-        # the properties; look up and upsert; update; read and archive
-        return 1 + 2 * batches(adds) + batches(changes) + 2 * batches(removals)
+            return 3 + lookups + batches(adds) + batches(changes) + batches(removals)
+        # the properties, who opted out; look up and upsert; update; read and archive
+        return 1 + (object == "contacts") + 2 * batches(adds) + batches(changes) + 2 * batches(removals)
 
     async def check(self) -> CheckResult:
         account = await self._client.account()
@@ -122,7 +126,7 @@ class Hubspot(Destination):
         if self._is_list:
             await self._prepare_list()
         try:
-            known = await self._client.properties(self._object)
+            known = self._known = await self._client.properties(self._object)
         except Rejected as refused:
             raise ConfigurationError(
                 f"{sync}: HubSpot does not know the object {self.target.object!r} ({refused.error_class}); "
@@ -214,23 +218,18 @@ class Hubspot(Destination):
             async for outcome in self._leave(batch.rows):
                 yield outcome
             return
-        merges = {row.key: await self._target_of(row.merge_into) for row in batch.rows if row.merge_into}
-        ids = {row.destination_id or "" for row in batch.rows} | {target for target in merges.values() if target}
-        live = {record["id"] for record in await self._read(sorted(ids))}
+        rows: list[Row] = []
+        for row in batch.rows:
+            merged = await self._merged(row, row.merge_into) if row.merge_into else None
+            if merged is not None:
+                yield merged
+            else:
+                rows.append(row)
+        live = {record["id"] for record in await self._read(sorted({row.destination_id or "" for row in rows}))}
         archived: list[Row] = []
         cleared: list[tuple[Row, dict[str, str]]] = []
-        for row in batch.rows:
-            target = merges.get(row.key)
-            if target in live and row.destination_id != target:
-                if row.destination_id in live:
-                    try:
-                        await self._client.merge(self._object, row.destination_id or "", target or "")
-                    except Rejected as refused:
-                        yield Outcome(row.key, "rejected", error_class=f"merge_{refused.error_class}")
-                        continue
-                # not there any more: a merge whose answer was lost
-                yield Outcome(row.key, "accepted")
-            elif row.destination_id not in live:
+        for row in rows:
+            if row.destination_id not in live:
                 # deleted, or part of another record since: the engine looks where the key is now
                 yield Outcome(row.key, "gone", error_class="object_not_found")
             elif row.created_by_us:
@@ -287,6 +286,9 @@ class Hubspot(Destination):
         key = self.target.key
         if self._object != "contacts":
             return
+        self._known = self._known or await self._client.properties(self._object)
+        if _OPTED_OUT not in self._known:
+            return
         filters = [{"propertyName": _OPTED_OUT, "operator": "EQ", "value": "true"}]
         if since is not None:
             milliseconds = int(since.replace(tzinfo=UTC).timestamp() * 1000)
@@ -303,22 +305,31 @@ class Hubspot(Destination):
                 "after": "0",
             }
             page = await self._client.search("contacts", query)
-            keys = {
-                str(record["properties"]["email"]).lower(): str(record["properties"][key]).strip().lower()
+            there = {
+                str(record["properties"]["email"]).lower(): record
                 for record in page
                 if record["properties"].get("email") and record["properties"].get(key)
             }
-            for emails in parts(sorted(keys), BATCH):
-                for email, told in (await self._client.unsubscribed(emails)).items():
-                    at = datetime.fromisoformat(told).astimezone(UTC).replace(tzinfo=None)
-                    if email in keys and (since is None or at >= since):
-                        yield OptOut(keys[email], "email", at)
+            for emails in parts(sorted(there), BATCH):
+                for email, told in (await self._times(emails)).items():
+                    at = datetime.fromisoformat(told or there[email]["updatedAt"]).astimezone(UTC).replace(tzinfo=None)
+                    if since is None or at >= since:
+                        yield OptOut(str(there[email]["properties"][key]).strip().lower(), "email", at)
             if len(page) < _PAGE:
                 return
             last = page[-1]["id"]
 
     async def close(self) -> None:
         await self._client.close()
+
+    async def _times(self, emails: Sequence[str]) -> Mapping[str, str | None]:
+        """When they opted out, as far as HubSpot tells."""
+        try:
+            told = await self._client.unsubscribed(emails)
+        except AuthenticationError:
+            # the scope is not part of every tier; that they opted out is known anyway
+            told = {}
+        return {email: told.get(email) for email in emails}
 
     async def _join(self, rows: Sequence[Row]) -> AsyncIterator[Outcome]:
         members: dict[str, list[Row]] = {}
@@ -375,6 +386,10 @@ class Hubspot(Destination):
         for result in answer.results:
             trace = result.get("objectWriteTraceId")
             for row in take([str(trace)] if trace is not None else [], [result["id"], *self._keys_of(result)]):
+                made_since_we_looked = row.destination_id is None and result.get("new") is False
+                if made_since_we_looked or row.destination_id not in (None, str(result["id"])):
+                    # or merged with another record: not ours alone
+                    row.created_by_us = False
                 yield Outcome(row.key, "accepted", destination_id=str(result["id"]))
         nameless = None
         for refusal in answer.refusals:
@@ -398,11 +413,25 @@ class Hubspot(Destination):
             properties.add(_OTHER_EMAILS)
         return await self._client.read(self._object, ids, sorted(properties), key if by_key else None)
 
-    async def _target_of(self, merge_into: str | None) -> str | None:
-        """The id of the record that stays, which the engine names by id or else by key."""
-        if merge_into is None or merge_into.isdigit():
-            return merge_into
-        return next(iter((await self.lookup([merge_into])).get(merge_into, ())), None)
+    async def _merged(self, row: Row, merge_into: str) -> Outcome | None:
+        """Merge the row's record into the other one; None when that one is not there or this one leads elsewhere."""
+        if not merge_into.isdigit():
+            merge_into = next(iter((await self.lookup([merge_into])).get(merge_into, ())), "")
+        stays, goes = await self._leads_to(merge_into), await self._leads_to(row.destination_id)
+        if stays is None or goes not in (None, stays, row.destination_id):
+            return None
+        if goes is not None and goes != stays:
+            try:
+                await self._client.merge(self._object, goes, stays)
+            except Rejected as refused:
+                return Outcome(row.key, "rejected", error_class=f"merge_{refused.error_class}")
+        # else deleted, or merged by a call whose answer was lost
+        return Outcome(row.key, "accepted")
+
+    async def _leads_to(self, record: str | None) -> str | None:
+        """The id of the record that an id stands for now."""
+        found = await self._read([record]) if record else []
+        return found[0]["id"] if found else None
 
     def _keys_of(self, record: Mapping[str, Any]) -> list[str]:
         """The keys that lead to a record: a contact is found by its other addresses, too."""
