@@ -443,7 +443,7 @@ def test_a_key_without_a_scope_is_told_which_call_it_may_not_make(server: Klaviy
     server.denied = {"profile-import"}
     house = make_house(tmp_path)
     house.want(people(1))
-    with pytest.raises(AuthenticationError, match="no right to POST profile-import.*KINSHIP_KLAVIYO_KEY"):
+    with pytest.raises(AuthenticationError, match=r"no right to POST profile-import.*KINSHIP_KLAVIYO_KEY"):
         run(house)
 
 
@@ -455,7 +455,7 @@ def test_check_names_the_list(server: KlaviyoServer, tmp_path: Path) -> None:
     assert check_destination("klaviyo").status == "ok"
 
 
-def test_every_request_fits_the_vendors_document(server: KlaviyoServer) -> None:
+def test_every_request_and_every_answer_fits_the_vendors_document(server: KlaviyoServer) -> None:
     document("klaviyo/stable.json")  # or skip before the work
     some = [server.add(email=f"p{n}@example.com") for n in range(4)]
     location = {"city": "Lyon", "zip": "69001"}
@@ -488,8 +488,9 @@ def test_every_request_fits_the_vendors_document(server: KlaviyoServer) -> None:
     for tool in ("lists", "profiles"):
         check = One("klaviyo", tool, "email", ("email",), options={"list_id": LIST} if tool == "lists" else {})
         check.check()
-    faults = [fault for request in server.requests for fault in document("klaviyo/stable.json").faults(request)]
-    assert faults == []
+    told = document("klaviyo/stable.json")
+    assert [fault for request in server.requests for fault in told.faults(request)] == []
+    assert [fault for request, answer in server.answers for fault in told.faults_of_answer(request, answer)] == []
     assert len({(request.method, request.path.split("/")[2]) for request in server.requests}) == 13, "all endpoints"
     assert server.broken == []
 
