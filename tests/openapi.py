@@ -81,7 +81,7 @@ class Document:
         return faults
 
     def _schema(self, schema: Any, *, closed: bool) -> Any:
-        """The schema in today's dialect: references filled in, `nullable` as a type, no other properties if `closed`."""
+        """The schema in today's dialect: references filled in, `nullable` a type, no other properties if `closed`."""
         if isinstance(schema, list):
             return [self._schema(part, closed=closed) for part in schema]
         if not isinstance(schema, dict):
