@@ -76,6 +76,8 @@ class KlaviyoServer(ToolServer):
         """Whether import errors name the place of the row, or only give its payload back."""
         self.nameless = False
         """Import errors name nothing at all."""
+        self.tells = 1_000_000
+        """So many errors of a job are told."""
         self.lazy_jobs = 0
         """So many jobs end without having done anything."""
         self.answers: list[tuple[Request, Answer]] = []
@@ -140,7 +142,9 @@ class KlaviyoServer(ToolServer):
             case ("GET", "profile-bulk-import-jobs", name):
                 return self._job(name)
             case ("GET", "profile-bulk-import-jobs", name, "import-errors"):
-                return self._page(request, self.jobs[name].errors, f"/profile-bulk-import-jobs/{name}/import-errors")
+                return self._page(
+                    request, self.jobs[name].errors[: self.tells], f"/profile-bulk-import-jobs/{name}/import-errors"
+                )
             case ("POST", "profile-merge"):
                 return self._merge(content["data"])
             case (_, "lists", name, *_) if name not in self.lists:
