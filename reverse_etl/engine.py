@@ -61,6 +61,8 @@ class RunResult:
     seconds: float = 0.0
     run_id: str | None = None
     """None when nothing was due and nothing had to be said."""
+    plan: Plan | None = None
+    """What was due when the run began, or after it had asked who unsubscribed."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -285,6 +287,7 @@ class _Run:
             check_guards(sync, difference, self._allow_change_share)
             plan = make_plan(connection, sync, difference)
             self._payloads.line_up(catalog, self._limit)
+        self._result.plan = plan
         self._result.unchanged, self._result.withheld = plan.unchanged, dict(plan.withheld)
         return plan, difference
 
