@@ -102,8 +102,11 @@ def check(destination: Annotated[str, typer.Argument(help="A destination, as its
 
     syncs = [one for one in _syncs(None) if one.destination == destination]
     results = [check_destination(destination, one) for one in syncs] or [check_destination(destination)]
-    lines = [f"{result.destination}: {result.status.replace('_', ' ')}: {result.message}" for result in results]
-    print("\n".join(dict.fromkeys(lines)))
+    # what is the same for all syncs is said once
+    lines = dict.fromkeys(
+        f"{result.destination}: {result.status.replace('_', ' ')}: {_one_line(result.message)}" for result in results
+    )
+    print("\n".join(lines))
     worst = {result.status for result in results}
     raise typer.Exit(1 if "failed" in worst else 2 if "not_configured" in worst else 0)
 
@@ -155,6 +158,10 @@ def rejected(
     from kinship.syncs.printing import print_rejected
 
     print_rejected(one.name, rows, limit)
+
+
+def _one_line(message: str) -> str:
+    return " ".join(message.split())
 
 
 def _syncs(name: str | None) -> "list[Sync]":
