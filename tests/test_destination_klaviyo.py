@@ -14,7 +14,7 @@ from reverse_etl_house import House
 from servers.base import Answer, Request
 from servers.klaviyo import LIST, KlaviyoServer
 
-from reverse_etl import ConfigurationError, RunResult, check_destination, run_sync
+from reverse_etl import AuthenticationError, ConfigurationError, RunResult, check_destination, run_sync
 from reverse_etl.delivery import Patience
 from reverse_etl.destination import Operation, Row
 
@@ -437,6 +437,14 @@ def test_wrong_configuration_is_told_before_anything_is_sent(
     with pytest.raises(ConfigurationError, match=message):
         run(house)
     assert server.requests == []
+
+
+def test_a_key_without_a_scope_is_told_which_call_it_may_not_make(server: KlaviyoServer, tmp_path: Path) -> None:
+    server.denied = {"profile-import"}
+    house = make_house(tmp_path)
+    house.want(people(1))
+    with pytest.raises(AuthenticationError, match="no right to POST profile-import.*KINSHIP_KLAVIYO_KEY"):
+        run(house)
 
 
 def test_check_names_the_list(server: KlaviyoServer, tmp_path: Path) -> None:
