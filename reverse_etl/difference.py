@@ -14,6 +14,7 @@ from datetime import datetime
 
 import duckdb
 
+from kinship.limits import warehouse_memory
 from reverse_etl.config import Sync
 from reverse_etl.errors import ConfigurationError
 from reverse_etl.gate import Gate, open_gate
@@ -27,6 +28,8 @@ REASONS = (
 )  # fmt: skip
 OPERATIONS = ("erase", "remove", "change", "add")
 """In the order of sending."""
+FLOOR_MB, BYTES_PER_ROW = 256, 130
+"""What the pass over the model may take: at ten million rows its two hash tables hold 1.4 GB."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,18 @@ def compute(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, now
     fields = fields_of(sync, columns)
     gate = open_gate(connection, sync, catalog)
     (desired,) = one_row(connection, f"select count(*) from {relation(sync, catalog)}")
-    states = _compare(connection, sync, catalog, gate, columns, desired)
+    (accepted,) = one_row(connection, "select count(*) from accepted")
+    try:
+        # left to itself, DuckDB fills half of the machine with blocks of the files it has read
+        megabytes = FLOOR_MB + BYTES_PER_ROW * max(desired, accepted) // 2**20
+        connection.execute(f"set memory_limit = '{megabytes}MiB'")
+        states = _compare(connection, sync, catalog, gate, columns, desired)
+    except duckdb.OutOfMemoryException:
+        # wide keys, or a model that is a view and takes a lot by itself
+        connection.execute(f"set memory_limit = '{warehouse_memory()}'")
+        states = _compare(connection, sync, catalog, gate, columns, desired)
+    finally:
+        connection.execute(f"set memory_limit = '{warehouse_memory()}'")
     _decide(connection, sync, catalog, gate)
     _line_up(connection)
     follow_people(connection, sync, catalog)
@@ -91,10 +105,9 @@ def compute(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, now
             where due.key = rows.key and due.operation in ('add', 'change')"""
         )
     counts = dict(connection.execute("select operation, count(*) from due group by operation").fetchall())
-    accepted, unchanged, again = one_row(
+    unchanged, again = one_row(
         connection,
         f"""select
-            (select count(*) from accepted),
             {states}
                 - (select count(*) from decided where is_accepted or is_claimed)
                 + (select count(*) from decided where decision = 'same'),

@@ -295,3 +295,9 @@ def test_the_ledger_takes_over_who_a_key_belongs_to(house: House) -> None:
     house.want([{**people(1)[0], "customer_id": "c2"}])
     assert run(house).calls == 0
     assert accepted(house) == {"p1@example.com": "c2"}
+
+
+def test_a_model_that_takes_more_memory_than_foreseen_gets_it(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reverse_etl.difference.FLOOR_MB", 1)
+    house.want(people(1, 2))
+    assert plan_sync(house.sync, house.settings).adds == 2
