@@ -28,7 +28,7 @@ REASONS = (
 )  # fmt: skip
 OPERATIONS = ("erase", "remove", "change", "add")
 """In the order of sending."""
-FLOOR_MB, BYTES_PER_ROW = 256, 130
+FLOOR_MB, BYTES_PER_ROW = 256, 125
 """What the pass over the model may take: at ten million rows its two hash tables hold 1.4 GB."""
 
 
@@ -82,28 +82,15 @@ def compute(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, now
         # left to itself, DuckDB fills half of the machine with blocks of the files it has read
         megabytes = FLOOR_MB + BYTES_PER_ROW * max(desired, accepted) // 2**20
         connection.execute(f"set memory_limit = '{megabytes}MiB'")
-        states = _compare(connection, sync, catalog, gate, columns, desired)
+        states = _find(connection, sync, catalog, gate, columns, desired, now)
     except duckdb.OutOfMemoryException:
-        # wide keys, or a model that is a view and takes a lot by itself
+        # wide keys, a first run, or a model that is a view and takes a lot by itself
         connection.execute(f"set memory_limit = '{warehouse_memory()}'")
-        states = _compare(connection, sync, catalog, gate, columns, desired)
+        states = _find(connection, sync, catalog, gate, columns, desired, now)
     finally:
         connection.execute(f"set memory_limit = '{warehouse_memory()}'")
-    _decide(connection, sync, catalog, gate)
-    _line_up(connection)
-    follow_people(connection, sync, catalog)
-    _wait(connection, now)
     withheld = _withheld(connection, gate)
     connection.execute("delete from due where is_waiting")
-    if sync.priority:
-        connection.execute(
-            f"""update due set priority = rows.priority
-            from (
-                select {key_sql(sync)} as key, try_cast({quoted(sync.priority)} as double) as priority
-                from {relation(sync, catalog)}
-            ) as rows
-            where due.key = rows.key and due.operation in ('add', 'change')"""
-        )
     counts = dict(connection.execute("select operation, count(*) from due group by operation").fetchall())
     unchanged, again = one_row(
         connection,
@@ -125,6 +112,39 @@ def compute(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, now
     )
 
 
+def _find(
+    connection: duckdb.DuckDBPyConnection,
+    sync: Sync,
+    catalog: str,
+    gate: Gate,
+    columns: dict[str, str],
+    desired: int,
+    now: datetime,
+) -> int:
+    """Fill all tables; returns how many keys the ledger knows."""
+    (optimizers,) = one_row(connection, "select current_setting('disabled_optimizers')")
+    # what is large is the stream, what it is compared with the hash table; the optimizer may think otherwise
+    connection.execute("set disabled_optimizers = 'join_order,build_side_probe_side'")
+    try:
+        states = _compare(connection, sync, catalog, gate, columns, desired)
+        _decide(connection, sync, catalog, gate)
+    finally:
+        connection.execute(f"set disabled_optimizers = {literal(optimizers)}")
+    _line_up(connection)
+    follow_people(connection, sync, catalog)
+    _wait(connection, now)
+    if sync.priority:
+        connection.execute(
+            f"""update due set priority = rows.priority
+            from (
+                select {key_sql(sync)} as key, try_cast({quoted(sync.priority)} as double) as priority
+                from {relation(sync, catalog)}
+            ) as rows
+            where due.key = rows.key and due.operation in ('add', 'change')"""
+        )
+    return states
+
+
 def _compare(
     connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, gate: Gate, columns: dict[str, str], desired: int
 ) -> int:
@@ -137,22 +157,16 @@ def _compare(
     # keys that are looked at whatever their hash: a claim's fate is unknown
     connection.execute("create or replace temp table watched as select distinct hash(key) as spot from claims")
     (claims,) = one_row(connection, "select count(*) from claims")
-    (optimizers,) = one_row(connection, "select current_setting('disabled_optimizers')")
-    # the model is the stream, what it is compared with the hash table; the optimizer may think otherwise
-    connection.execute("set disabled_optimizers = 'join_order,build_side_probe_side'")
-    try:
-        states, is_doubtful = _touch(connection, sync, catalog, gate, columns, desired, watches=claims > 0)
-        if is_doubtful:
-            keys = f"(select {key_sql(sync)} as key from {relation(sync, catalog)})"
-            connection.execute(
-                f"""insert into watched
-                select hash(key) from {keys} where key is not null group by 1 having count(*) > 1
-                except
-                from watched"""
-            )
-            _touch(connection, sync, catalog, gate, columns, desired, watches=True)
-    finally:
-        connection.execute(f"set disabled_optimizers = {literal(optimizers)}")
+    states, is_doubtful = _touch(connection, sync, catalog, gate, columns, desired, watches=claims > 0)
+    if is_doubtful:
+        keys = f"(select {key_sql(sync)} as key from {relation(sync, catalog)})"
+        connection.execute(
+            f"""insert into watched
+            select hash(key) from {keys} where key is not null group by 1 having count(*) > 1
+            except
+            from watched"""
+        )
+        _touch(connection, sync, catalog, gate, columns, desired, watches=True)
     return states
 
 
@@ -200,6 +214,8 @@ def _touch(
 
 # a record on its way from one key to another is under either of them: the claim of the new key speaks for it
 _SETTLED = "from accepted anti join claims as moving on accepted.key = moving.moved_from"
+# what is accepted and claimed under its own key; with the few claims as the hash table
+_CLAIMED = f"select settled.key from ({_SETTLED}) as settled semi join claims on settled.key = claims.key"
 _WATCHED = f"""
     select
         hash(settled.key) as spot,
@@ -207,7 +223,7 @@ _WATCHED = f"""
     from ({_SETTLED}) as settled
     left join watched on hash(settled.key) = watched.spot
     union all
-    select hash(claims.key), null from claims anti join ({_SETTLED}) as settled on claims.key = settled.key"""
+    select hash(claims.key), null from claims anti join ({_CLAIMED}) as settled on claims.key = settled.key"""
 
 
 def _decide(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, gate: Gate) -> None:
@@ -237,15 +253,12 @@ def _decide(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, gat
         where key is not null
         group by key;
         create or replace temp table state as
-        with settled as (
-            {_SETTLED}
-        )
         select
             accepted.key, accepted.payload_hash, accepted.destination_id, accepted.customer_id, accepted.created_by_us,
             true as is_accepted, claims.key is not null as is_claimed,
             claims.operation as claimed_operation, claims.payload_hash as claimed_hash, claims.batch, claims.batch_rows,
             claims.moved_from
-        from settled as accepted
+        from ({_SETTLED}) as accepted
         left join claims on accepted.key = claims.key
         where hash(accepted.key) in (select spot from touched where is_known or is_allowed)
         union all by name
@@ -256,8 +269,9 @@ def _decide(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, gat
             claims.operation as claimed_operation, claims.payload_hash as claimed_hash, claims.batch, claims.batch_rows,
             claims.moved_from
         from claims
-        anti join settled on claims.key = settled.key
-        left join accepted as origin on claims.moved_from = origin.key;
+        anti join ({_CLAIMED}) as settled on claims.key = settled.key
+        left join (from accepted semi join claims as moving on accepted.key = moving.moved_from) as origin
+            on claims.moved_from = origin.key;
         create or replace temp table sides as
         select
             coalesce(desired.key, state.key) as key,
