@@ -159,6 +159,27 @@ def test_the_daily_limit_ends_the_run_at_once(
     assert len(server.live()) == 250
 
 
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (Answer(423, b"", {"Retry-After": "0.01"}), "done"),
+        (Answer(477, b"", {"Retry-After": "0.01"}), "done"),
+        (Answer(477, b""), "incomplete"),
+        (Answer(502, b"<html>"), "done"),
+        (Answer(200, b"<html>"), "done"),
+    ],
+)
+def test_an_account_that_is_busy_is_waited_for(
+    house: House, server: HubspotServer, answer: Answer, status: str
+) -> None:
+    answers = [answer]
+    handle = server.handle
+    server.handle = lambda r: answers.pop() if answers and "upsert" in r.path else handle(r)  # type: ignore[method-assign]
+    house.want(contacts(1, 2))
+    assert run(house).status == status
+    assert len(server.live()) == (2 if status == "done" else 0)
+
+
 def test_a_missing_scope_is_named(house: House, server: HubspotServer, monkeypatch: pytest.MonkeyPatch) -> None:
     told = {"category": "MISSING_SCOPES", "context": {"missingScopes": ["crm.objects.contacts.write"]}}
     monkeypatch.setattr(server, "handle", lambda _: Answer(403, told))
@@ -408,6 +429,30 @@ def test_a_record_of_the_same_person_is_merged_once(tmp_path: Path, server: Hubs
     (both,) = server.live()
     assert both.properties["email"] == "p1@example.com"
     assert set(both.properties["hs_additional_emails"].split(";")) == {"p2@example.com", "p3@example.com"}
+
+
+@pytest.mark.parametrize("who", ["ours", "theirs"])
+def test_people_who_became_one_are_one_contact(house: House, server: HubspotServer, who: str) -> None:
+    if who == "theirs":
+        server.add(email="p2@example.com")
+    house.want(contacts(1, 2))
+    run(house)
+    with duckdb.connect(str(house.settings.warehouse)) as connection:
+        connection.execute("create schema identity")
+        connection.execute(
+            "create table identity.identity_redirects as select 'c2' customer_id, 'c1' current_customer_id"
+        )
+    house.want(contacts(1, stage="customer"))
+    result = run(house)
+    assert (result.changed, result.removed, result.refused) == (1, 1, {})
+    (both,) = server.live()
+    assert (both.properties["email"], both.properties["hs_additional_emails"]) == ("p1@example.com", "p2@example.com")
+    assert both.properties["kinship_stage"] == "customer"
+    assert ids(house) == {"p1@example.com": both.id}
+    nobody(house)
+    run(house)
+    assert both.archived == (who == "ours"), "what others made a part of stays"
+    assert both.archived or "kinship_stage" not in both.properties
 
 
 def test_drift_reads_what_is_there(tmp_path: Path, server: HubspotServer) -> None:

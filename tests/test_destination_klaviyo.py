@@ -443,7 +443,7 @@ def test_a_key_without_a_scope_is_told_which_call_it_may_not_make(server: Klaviy
     server.denied = {"profile-import"}
     house = make_house(tmp_path)
     house.want(people(1))
-    with pytest.raises(AuthenticationError, match="no right to POST profile-import.*KINSHIP_KLAVIYO_KEY"):
+    with pytest.raises(AuthenticationError, match=r"no right to POST profile-import.*KINSHIP_KLAVIYO_KEY"):
         run(house)
 
 
