@@ -123,7 +123,7 @@ META: dict[str, Callable[[str], str | None]] = {
     "DOBM": _number(1, 12, 2),
     "DOBD": _number(1, 31, 2),
     "MADID": lambda value: value.strip().lower(),
-    "EXTERN_ID": lambda value: value,
+    "EXTERN_ID": lambda value: value.strip(),
 }
 """Meta's multi-key columns and how each is normalised."""
 META_IN_THE_CLEAR = frozenset({"MADID", "EXTERN_ID"})
