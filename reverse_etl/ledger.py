@@ -174,6 +174,7 @@ class Ledger:
             )
             if accepted:
                 self._accept(operation, now)
+                self._follow_merges(batch, outcomes)
             if tally.refused:
                 self._refuse(now)
             if any(outcome.error_class == OPTED_OUT for outcome in outcomes):
@@ -218,6 +219,18 @@ class Ledger:
                 "update accepted set payload_hash = ? where key in (select supersedes from outcomes where accepted)",
                 [SUPERSEDED],
             )
+
+    def _follow_merges(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
+        """A merge may give the record that stays another id; it is ours when all its parts were."""
+        by_key = {row.key: row for row in batch.rows if row.merge_into is not None}
+        for outcome in outcomes:
+            if outcome.key in by_key and outcome.status == "accepted" and outcome.destination_id is not None:
+                row = by_key[outcome.key]
+                self._connection.execute(
+                    """update accepted set destination_id = $stays, created_by_us = created_by_us and $ours
+                    where destination_id in ($stays, $into)""",
+                    {"stays": outcome.destination_id, "into": row.merge_into, "ours": row.created_by_us},
+                )
 
     def _refuse(self, now: datetime) -> None:
         run = self._connection.execute

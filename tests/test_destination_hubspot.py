@@ -410,6 +410,30 @@ def test_a_record_of_the_same_person_is_merged_once(tmp_path: Path, server: Hubs
     assert set(both.properties["hs_additional_emails"].split(";")) == {"p2@example.com", "p3@example.com"}
 
 
+@pytest.mark.parametrize("who", ["ours", "theirs"])
+def test_people_who_became_one_are_one_contact(house: House, server: HubspotServer, who: str) -> None:
+    if who == "theirs":
+        server.add(email="p2@example.com")
+    house.want(contacts(1, 2))
+    run(house)
+    with duckdb.connect(str(house.settings.warehouse)) as connection:
+        connection.execute("create schema identity")
+        connection.execute(
+            "create table identity.identity_redirects as select 'c2' customer_id, 'c1' current_customer_id"
+        )
+    house.want(contacts(1, stage="customer"))
+    result = run(house)
+    assert (result.changed, result.removed, result.refused) == (1, 1, {})
+    (both,) = server.live()
+    assert (both.properties["email"], both.properties["hs_additional_emails"]) == ("p1@example.com", "p2@example.com")
+    assert both.properties["kinship_stage"] == "customer"
+    assert ids(house) == {"p1@example.com": both.id}
+    nobody(house)
+    run(house)
+    assert both.archived == (who == "ours"), "what others made a part of stays"
+    assert both.archived or "kinship_stage" not in both.properties
+
+
 def test_drift_reads_what_is_there(tmp_path: Path, server: HubspotServer) -> None:
     one = server.add(email="P1@example.com".lower(), kinship_stage="lead")
     server.add(email="p2@example.com")

@@ -92,7 +92,6 @@ def test_every_type_arrives_and_is_read_back_as_it_was_sent(
 
     async def read() -> dict[str, dict[str, Any]]:
         destination = kind(target)
-        await destination.prepare()
         rows = [Row(f"p{n}@example.com", None, None, Operation.CHANGE) for n in (1, 2, 3)]
         found = {record.key: dict(record.fields) async for record in destination.read(rows)}
         await destination.close()

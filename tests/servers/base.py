@@ -46,6 +46,8 @@ class Answer:
     status: int = 200
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
+    reason: str | None = None
+    """The text of the status line, for tools that put their message there."""
 
 
 @dataclass
@@ -189,7 +191,7 @@ class _Handler(BaseHTTPRequestHandler):
         content = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
         if answer.status == 204:
             content = b""
-        self.send_response(answer.status)
+        self.send_response(answer.status, answer.reason)
         for name, value in ({"Content-Type": "application/json"} | answer.headers).items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))

@@ -75,6 +75,8 @@ class Hubspot(Destination):
         self._list_id = str(self._options.list_id or "")
         url = setting("KINSHIP_HUBSPOT_URL", "https://api.hubapi.com")
         self._client = Client(url, SecretStr(token), target.meter, self._options.timeout_seconds)
+        self._ours: set[str] = set()
+        """Records that this run merged from records of ours."""
         self._known: dict[str, dict[str, Any]] = {}
         """The object's properties."""
         self._cleared: tuple[str, ...] = ()
@@ -386,11 +388,12 @@ class Hubspot(Destination):
         for result in answer.results:
             trace = result.get("objectWriteTraceId")
             for row in take([str(trace)] if trace is not None else [], [result["id"], *self._keys_of(result)]):
-                made_since_we_looked = row.destination_id is None and result.get("new") is False
-                if made_since_we_looked or row.destination_id not in (None, str(result["id"])):
-                    # or merged with another record: not ours alone
+                record = str(result["id"])
+                is_new = row.destination_id is None and result.get("new") is not False
+                if not is_new and record != row.destination_id and record not in self._ours:
+                    # somebody else made it since we looked, or merged it with a record of others
                     row.created_by_us = False
-                yield Outcome(row.key, "accepted", destination_id=str(result["id"]))
+                yield Outcome(row.key, "accepted", destination_id=record)
         nameless = None
         for refusal in answer.refusals:
             named = list(take(list(refusal.traces), list(refusal.ids)))
@@ -422,11 +425,13 @@ class Hubspot(Destination):
             return None
         if goes is not None and goes != stays:
             try:
-                await self._client.merge(self._object, goes, stays)
+                stays = await self._client.merge(self._object, goes, stays)
             except Rejected as refused:
                 return Outcome(row.key, "rejected", error_class=f"merge_{refused.error_class}")
         # else deleted, or merged by a call whose answer was lost
-        return Outcome(row.key, "accepted")
+        if row.created_by_us:
+            self._ours.add(stays)
+        return Outcome(row.key, "accepted", destination_id=stays)
 
     async def _leads_to(self, record: str | None) -> str | None:
         """The id of the record that an id stands for now."""
