@@ -70,7 +70,7 @@ def test_refused_rows_are_shown_by_hash_and_tried_again_on_request(crm: tuple[Pa
     assert "3 rows refused" in done.stdout
     assert not addresses(done.stdout)
     for key in keys:
-        assert hashlib.sha256(key.encode()).hexdigest()[:16] in done.stdout
+        assert hashlib.sha256(key.encode()).hexdigest()[:12] in done.stdout
     told = json.loads(call(KINSHIP, "rejected", SYNC, "--json", env=environment(data)).stdout)["rejected"]
     assert {row["error_class"] for row in told} == {"ambiguous_match"}
     assert {row["operation"] for row in told} == {"add"}
@@ -80,6 +80,34 @@ def test_refused_rows_are_shown_by_hash_and_tried_again_on_request(crm: tuple[Pa
     plan = json.loads(call(KINSHIP, "plan", SYNC, "--json", env=environment(data)).stdout)["syncs"][0]
     assert plan["adds"] == 3
     assert "backoff" not in plan["withheld"]
+
+
+def test_a_dry_run_makes_no_call_a_limit_holds_and_a_resync_sends_again(company: Path) -> None:
+    with VtigerServer() as server:
+        env = environment(company, **server.environment)
+        plan = json.loads(call(KINSHIP, "plan", SYNC, "--json", env=env).stdout)["syncs"][0]
+        dry = call(KINSHIP, "sync", SYNC, "--dry-run", env=env)
+        assert dry.returncode == 0, dry.stderr
+        assert "Nothing has been sent" in dry.stdout
+        assert re.search(rf"{SYNC} +{plan['adds']:,} ", dry.stdout)
+        assert (server.crm.calls, server.crm.live()) == ([], [])
+        assert call(KINSHIP, "sync", SYNC, "--limit", "2", env=env).returncode == 0
+        assert len(server.crm.live()) == 2
+        assert call(KINSHIP, "sync", SYNC, env=env).returncode == 0
+        assert len(server.crm.live()) == plan["adds"]
+        again = call(KINSHIP, "sync", SYNC, "--resync", "--dry-run", "--allow-change-share", "1", env=env)
+        assert re.search(rf"{SYNC} +0 +{plan['adds']:,} ", again.stdout), again.stdout + again.stderr
+        assert len(server.crm.live()) == plan["adds"]
+
+
+def test_drift_of_a_tool_that_cannot_be_read_is_wrong_use(built_company: Path) -> None:
+    done = call(KINSHIP, "drift", "sync_file__cart_abandoned", env=environment(built_company))
+    assert done.returncode == 2
+    assert "cannot be read back" in done.stderr
+    both = call(
+        KINSHIP, "drift", "sync_file__cart_abandoned", "--full", "--sample", "3", env=environment(built_company)
+    )
+    assert both.returncode == 2
 
 
 def test_status_says_where_every_sync_stands(crm: tuple[Path, VtigerServer]) -> None:

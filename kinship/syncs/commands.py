@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
 SYNC = typer.Argument(metavar="[SYNC]", help="One sync; default all.")
 ONE_SYNC = typer.Argument(metavar="SYNC", help="A sync, as its model is named.")
+DRIFT_SAMPLE = 1000
 JSON = typer.Option("--json", help="Print JSON and nothing else.")
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    for command in (plan, sync, status, check, rejected):
+    for command in (plan, sync, status, check, drift, rejected):
         app.command()(command)
 
 
@@ -46,6 +47,11 @@ def sync(
         float | None,
         typer.Option(min=0, max=1, help="Allow this share of the accepted rows to change, whatever the sync says."),
     ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Send so many rows at the most, of each sync.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but the calls; write nothing.")] = False,
+    resync: Annotated[
+        bool, typer.Option("--resync", help="Send accepted rows again, though they do not differ.")
+    ] = False,
 ) -> None:
     """Send every destination what differs from what it has accepted."""
     from kinship.syncs.printing import print_sync_results, sync_progress
@@ -59,9 +65,11 @@ def sync(
     for one in chosen:
         try:
             with sync_progress(one.name) as on_progress:
-                results.append(
-                    run_sync(one, settings(), allow_change_share=allow_change_share, on_progress=on_progress)
-                )
+                result = run_sync(
+                    one, settings(), allow_change_share=allow_change_share, on_progress=on_progress,
+                    limit=limit, dry_run=dry_run, resync=resync,
+                )  # fmt: skip
+            results.append(result)
         except SyncError as error:
             # one destination's trouble keeps nothing from the others
             errors.append(error)
@@ -98,6 +106,32 @@ def check(destination: Annotated[str, typer.Argument(help="A destination, as its
     print("\n".join(dict.fromkeys(lines)))
     worst = {result.status for result in results}
     raise typer.Exit(1 if "failed" in worst else 2 if "not_configured" in worst else 0)
+
+
+def drift(
+    sync: Annotated[str, ONE_SYNC],
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="Read back so many rows, by chance; default 1000.", show_default=False)
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Read back all of them.")] = False,
+    resend: Annotated[bool, typer.Option("--resend", help="Let the next run send again what drifted.")] = False,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Read back what a destination accepted, and show what is not so any more. Exit code 1: something is not."""
+    from kinship.syncs.printing import print_drift, sync_progress
+    from reverse_etl.drift import drift as compare
+
+    if full and sample is not None:
+        raise WrongUse("--full reads all rows back, --sample some of them: give one of the two")
+    (one,) = _syncs(sync)
+    with sync_progress(one.name) as on_progress:
+        rows = None if full else sample or DRIFT_SAMPLE
+        found = compare(one, settings(), rows, repair=resend, on_progress=on_progress)
+    if as_json:
+        print(json.dumps(found.as_json()))
+    else:
+        print_drift(found, resend)
+    raise typer.Exit(1 if found.drifted > found.made_due else 0)
 
 
 def rejected(
