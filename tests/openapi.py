@@ -1,4 +1,4 @@
-"""Requests held against a vendor's OpenAPI 3.0 document: path, parameters, body.
+"""Requests and answers held against a vendor's OpenAPI 3.0 document: path, parameters, body.
 
 Stricter than the document: an object whose properties are listed takes no others, so that a misspelt name is found.
 """
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from conftest import ROOT
 from jsonschema import Draft202012Validator
-from servers.base import Request
+from servers.base import Answer, Request
 
 SPECS = ROOT.parent / "shared" / "specs"
 
@@ -28,9 +28,7 @@ class Document:
         }
 
     def faults(self, request: Request) -> list[str]:
-        where = f"{request.method} {re.sub('[0-9]', '', request.path)}"
-        found = [operations for pattern, operations in self._paths.items() if pattern.match(request.path)]
-        operation = next((o[request.method.lower()] for o in found if request.method.lower() in o), None)
+        where, operation = self._operation(request)
         if operation is None:
             return [f"{where}: no such operation"]
         faults = [f"{where}: {fault}" for fault in self._parameters(operation, request)]
@@ -41,10 +39,34 @@ class Document:
             kind = request.headers.get("content-type", "")
             if kind not in content:
                 return [*faults, f"{where}: content type {kind}"]
-            errors = Draft202012Validator(self._schema(content[kind]["schema"])).iter_errors(request.json())
-            # the path and the rule: the message of an error quotes values
-            faults += [f"{where}: {'/'.join(map(str, error.absolute_path))} {error.validator}" for error in errors]
+            faults += self._misfits(where, self._schema(content[kind]["schema"], closed=True), request.json())
         return faults
+
+    def faults_of_answer(self, request: Request, answer: Answer) -> list[str]:
+        """What is wrong with an answer of ours to a request that fits: our server must not be kinder than theirs."""
+        where, operation = self._operation(request)
+        if operation is None:
+            return []
+        responses = operation["responses"]
+        response = responses.get(str(answer.status)) or responses.get(f"{answer.status // 100}XX")
+        if response is None:
+            return [f"{where}: status {answer.status}"]
+        if "$ref" in response:
+            response = self._document["components"]["responses"][response["$ref"].rsplit("/", 1)[1]]
+        schemas = [content["schema"] for content in response.get("content", {}).values()]
+        if not schemas:
+            return []
+        return self._misfits(f"{where} {answer.status}", self._schema(schemas[0], closed=False), answer.body)
+
+    def _operation(self, request: Request) -> tuple[str, dict[str, Any] | None]:
+        found = [operations for pattern, operations in self._paths.items() if pattern.match(request.path)]
+        operation = next((o[request.method.lower()] for o in found if request.method.lower() in o), None)
+        return f"{request.method} {re.sub('[0-9]', '', request.path)}", operation
+
+    def _misfits(self, where: str, schema: Any, content: Any) -> list[str]:
+        errors = Draft202012Validator(schema).iter_errors(content)
+        # the path and the rule: the message of an error quotes values
+        return [f"{where}: {'/'.join(map(str, error.absolute_path))} {error.validator}" for error in errors]
 
     def _parameters(self, operation: dict[str, Any], request: Request) -> list[str]:
         known = {p["name"]: p for p in operation.get("parameters", ()) if p["in"] == "query"}
@@ -58,22 +80,23 @@ class Document:
                 faults.append(f"header {parameter['name']} is missing")
         return faults
 
-    def _schema(self, schema: Any) -> Any:
-        """The schema in today's dialect: references filled in, `nullable` as a type, no other properties."""
+    def _schema(self, schema: Any, *, closed: bool) -> Any:
+        """The schema in today's dialect: references filled in, `nullable` a type, no other properties if `closed`."""
         if isinstance(schema, list):
-            return [self._schema(part) for part in schema]
+            return [self._schema(part, closed=closed) for part in schema]
         if not isinstance(schema, dict):
             return schema
         if "$ref" in schema:
-            return self._schema(self._document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]])
+            name = schema["$ref"].rsplit("/", 1)[1]
+            return self._schema(self._document["components"]["schemas"][name], closed=closed)
         result = {
-            name: {key: self._schema(part) for key, part in value.items()}
+            name: {key: self._schema(part, closed=closed) for key, part in value.items()}
             if name == "properties"
-            else self._schema(value)
+            else self._schema(value, closed=closed)
             for name, value in schema.items()
             if name not in ("example", "default", "description", "nullable")
         }
-        if result.get("properties") and "additionalProperties" not in result:
+        if closed and result.get("properties") and "additionalProperties" not in result:
             result["additionalProperties"] = False
         return {"anyOf": [result, {"type": "null"}]} if schema.get("nullable") else result
 

@@ -182,7 +182,7 @@ def test_who_we_made_is_deleted_only_where_the_sync_says_so(server: BrazeServer,
 def test_after_a_lost_answer_nobody_elses_user_is_deleted(server: BrazeServer, tmp_path: Path) -> None:
     server.users["u1"] = {"first_name": "Theirs"}
     house = make_house(tmp_path, options={"delete_created": True})
-    server.loses = {"/users/track"}
+    server.loses = {("POST", "/users/track")}
     house.want(people(1))
     assert run(house).status == "incomplete" and server.users["u1"]["stage"] == "lead"
     server.loses = set()
@@ -207,7 +207,7 @@ def test_a_rename_whose_answer_was_lost_is_no_second_person(server: BrazeServer,
     house.want(people(1))
     run(house)
     house.want(people(1, external_id="new"))
-    server.loses = {"/users/external_ids/rename"}
+    server.loses = {("POST", "/users/external_ids/rename")}
     assert run(house).status == "incomplete" and list(server.users) == ["new"]
     server.loses = set()
     run(house)

@@ -159,6 +159,27 @@ def test_the_daily_limit_ends_the_run_at_once(
     assert len(server.live()) == 250
 
 
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (Answer(423, b"", {"Retry-After": "0.01"}), "done"),
+        (Answer(477, b"", {"Retry-After": "0.01"}), "done"),
+        (Answer(477, b""), "incomplete"),
+        (Answer(502, b"<html>"), "done"),
+        (Answer(200, b"<html>"), "done"),
+    ],
+)
+def test_an_account_that_is_busy_is_waited_for(
+    house: House, server: HubspotServer, answer: Answer, status: str
+) -> None:
+    answers = [answer]
+    handle = server.handle
+    server.handle = lambda r: answers.pop() if answers and "upsert" in r.path else handle(r)  # type: ignore[method-assign]
+    house.want(contacts(1, 2))
+    assert run(house).status == status
+    assert len(server.live()) == (2 if status == "done" else 0)
+
+
 def test_a_missing_scope_is_named(house: House, server: HubspotServer, monkeypatch: pytest.MonkeyPatch) -> None:
     told = {"category": "MISSING_SCOPES", "context": {"missingScopes": ["crm.objects.contacts.write"]}}
     monkeypatch.setattr(server, "handle", lambda _: Answer(403, told))

@@ -283,6 +283,19 @@ def test_an_upload_that_was_not_completed_is_aborted(bulk: House, server: Salesf
     assert [job.state for job in server.jobs.values()] == ["Aborted", "JobComplete"]
 
 
+def test_a_job_that_salesforce_has_forgotten_holds_nobody_up(bulk: House, server: SalesforceServer) -> None:
+    note = bulk.settings.state / "jobs" / f"{NAME}.json"
+    note.parent.mkdir()
+    note.write_text('{"job": "750000000000999"}')
+    bulk.want(contacts(1))
+    assert run(bulk).added == 1
+    assert not note.exists()
+    note.write_text("{")
+    bulk.want(contacts(1, stage="customer"))
+    with pytest.raises(ConfigurationError, match="look for running bulk jobs, then delete it"):
+        run(bulk)
+
+
 def test_a_session_that_ends_is_renewed(house: House, server: SalesforceServer) -> None:
     handle = server.handle
 

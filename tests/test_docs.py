@@ -42,6 +42,7 @@ ELSEWHERE = {
     # tests/test_sync_commands.py; of these that read a tool back, tests/test_opt_outs_e2e.py
     "kinship rejected SYNC",
     "kinship rejected SYNC --retry",
+    "kinship suppress email",
     "kinship drift",
     "kinship drift SYNC",
     "kinship resolve",

@@ -3,12 +3,17 @@
 import hashlib
 import json
 import re
+import shutil
 from pathlib import Path
 
 import duckdb
 import pytest
 from conftest import KINSHIP, ROOT, addresses, call, environment
+from typer.testing import CliRunner
 from vtiger_server import VtigerServer
+
+from kinship.cli import app
+from kinship.errors import WrongUse
 
 SYNC = "sync_vtiger__contacts"
 ESCAPE = "\x1b["
@@ -21,8 +26,6 @@ def ledger(data: Path, sync: str = SYNC) -> duckdb.DuckDBPyConnection:
 @pytest.fixture(scope="module")
 def crm(tmp_path_factory: pytest.TempPathFactory, built_company: Path) -> tuple[Path, VtigerServer]:
     """A company whose contacts went to a CRM that refuses three of them: those mailboxes are there twice."""
-    import shutil
-
     data = Path(shutil.copytree(built_company, tmp_path_factory.mktemp("crm") / "data"))
     with duckdb.connect(str(data / "warehouse.duckdb"), read_only=True) as warehouse:
         refused = warehouse.execute(
@@ -128,8 +131,6 @@ def test_status_says_where_every_sync_stands(crm: tuple[Path, VtigerServer]) -> 
 
 
 def test_a_sync_that_left_rows_three_times_is_stalled(crm: tuple[Path, VtigerServer], tmp_path: Path) -> None:
-    import shutil
-
     data = Path(shutil.copytree(crm[0], tmp_path / "data"))
     with ledger(data) as connection:
         for number in (1, 2, 3):
@@ -157,3 +158,19 @@ def test_check_names_what_is_wrong_in_one_line(crm: tuple[Path, VtigerServer]) -
         assert "wrong" not in done.stdout
         assert "KINSHIP_VTIGER_ACCESS_KEY" in done.stdout
         assert call(KINSHIP, "check", "vtiger", env=environment(data, **other.environment)).returncode == 0
+
+
+def test_a_suppressed_address_is_read_from_standard_input_and_kept_as_hashes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(ROOT / "seeds", tmp_path / "seeds")
+    monkeypatch.setattr("kinship.syncs.commands.ROOT", tmp_path)
+    done = CliRunner().invoke(app, ["suppress", "email", "--erase", "--reason", "asked"], input="J.Doe+x@Gmail.com\n")
+    assert done.exit_code == 0, done.output
+    assert not addresses(done.output)
+    written = (tmp_path / "seeds" / "suppressions.csv").read_text()
+    assert "doe" not in written.lower()
+    for form in ("j.doe+x@gmail.com", "jdoe@gmail.com"):
+        assert f"email,{hashlib.sha256(form.encode()).hexdigest()},erase,asked," in written
+    wrong = CliRunner().invoke(app, ["suppress", "email"], input="nobody\n")
+    assert isinstance(wrong.exception, WrongUse) and "nobody" not in str(wrong.exception)

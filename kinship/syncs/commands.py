@@ -2,13 +2,13 @@
 
 import json
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from kinship.environment import prepare_environment
 from kinship.errors import StoppedByGuard, WrongUse
-from kinship.settings import settings
+from kinship.settings import ROOT, settings
 
 if TYPE_CHECKING:
     from reverse_etl.config import Sync
@@ -21,7 +21,7 @@ JSON = typer.Option("--json", help="Print JSON and nothing else.")
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    for command in (plan, sync, status, check, drift, rejected):
+    for command in (plan, sync, status, check, drift, rejected, suppress):
         app.command()(command)
 
 
@@ -102,8 +102,11 @@ def check(destination: Annotated[str, typer.Argument(help="A destination, as its
 
     syncs = [one for one in _syncs(None) if one.destination == destination]
     results = [check_destination(destination, one) for one in syncs] or [check_destination(destination)]
-    lines = [f"{result.destination}: {result.status.replace('_', ' ')}: {result.message}" for result in results]
-    print("\n".join(dict.fromkeys(lines)))
+    # what is the same for all syncs is said once
+    lines = dict.fromkeys(
+        f"{result.destination}: {result.status.replace('_', ' ')}: {_one_line(result.message)}" for result in results
+    )
+    print("\n".join(lines))
     worst = {result.status for result in results}
     raise typer.Exit(1 if "failed" in worst else 2 if "not_configured" in worst else 0)
 
@@ -155,6 +158,35 @@ def rejected(
     from kinship.syncs.printing import print_rejected
 
     print_rejected(one.name, rows, limit)
+
+
+def suppress(
+    kind: Annotated[str, typer.Argument(metavar="TYPE", help="email, phone or customer_id.")],
+    erase: Annotated[bool, typer.Option("--erase", help="Have the person's records deleted, too.")] = False,
+    reason: Annotated[str, typer.Option(help="Why, in a word or two, without a name.")] = "",
+) -> None:
+    """Never send a person again: the value (from standard input) goes into seeds/suppressions.csv as its SHA-256."""
+    from datetime import UTC, datetime
+    from typing import get_args
+
+    from reverse_etl import suppression
+
+    if kind not in get_args(suppression.Kind):
+        raise WrongUse(f"there is no type {kind!r}; there are {', '.join(get_args(suppression.Kind))}")
+    # an argument would stay in the shell's history and in the list of processes
+    value = typer.prompt(kind, hide_input=True) if sys.stdin.isatty() else sys.stdin.readline()
+    try:
+        rows = suppression.suppress(
+            ROOT / "seeds", cast(suppression.Kind, kind), value, "erase" if erase else "suppress", reason,
+            datetime.now(UTC).date(),
+        )  # fmt: skip
+    except ValueError as error:
+        raise WrongUse(str(error)) from None
+    print(f"{rows} rows added to seeds/suppressions.csv; from the next `kinship run` every sync keeps to it")
+
+
+def _one_line(message: str) -> str:
+    return " ".join(message.split())
 
 
 def _syncs(name: str | None) -> "list[Sync]":

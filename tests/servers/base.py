@@ -93,6 +93,8 @@ class ToolServer(ABC):
         self.requests: list[Request] = []
         self.broken: list[str] = []
         """Limits of the tool that a client broke (batch too large, too fast ...): a well-behaved one breaks none."""
+        self.loses: set[tuple[str, str]] = set()
+        """Methods and paths of calls that are done and whose answers are lost."""
         self.is_silent = False
         """For the request at hand: answer as if all went well, write nothing."""
         self._lock = threading.RLock()
@@ -153,7 +155,8 @@ class ToolServer(ABC):
                 return self.too_many()
             self.is_silent = fault == "silent"
             answer = self.handle(request)
-        return None if fault == "drop_after" else answer
+        is_lost = fault == "drop_after" or (request.method, request.path) in self.loses
+        return None if is_lost else answer
 
     def _in_pace(self) -> bool:
         now = time.monotonic()

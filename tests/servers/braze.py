@@ -37,8 +37,6 @@ class BrazeServer(ToolServer):
         self._windows_seen: dict[int, int] = {}
         self.queued = False
         """Maintenance: calls are answered with 202 `queued`, and done later."""
-        self.loses: set[str] = set()
-        """Paths whose answers are lost."""
         self.forgetful: set[str] = set()
         """External ids whose objects are neither processed nor mentioned."""
 
@@ -48,10 +46,6 @@ class BrazeServer(ToolServer):
 
     def too_many(self) -> Answer:
         return Answer(429, {"message": "rate limited"}, {"X-RateLimit-Reset": str(int(time.time()) - 1)})
-
-    def answer(self, request: Request) -> Answer | None:
-        answer = super().answer(request)
-        return None if request.path in self.loses else answer
 
     def handle(self, request: Request) -> Answer:
         if self.window is not None:

@@ -125,6 +125,8 @@ class Contacts(Case):
 class Tagged(Contacts):
     """A segment as a tag: who leaves loses the tag, and the record stays."""
 
+    weathers = 1
+
     sync: ClassVar[dict[str, Any]] = {
         **Contacts.sync,
         "options": {**Contacts.sync["options"], "tag": "vip"},
