@@ -20,12 +20,18 @@ CHECKS = {
     "moving": "Runs come to their end, and leave nothing behind.",
     "opt_outs": "Whoever unsubscribed at the destination is among the consents (customers.customer_consents).",
 }
-_WHERE_ROWS_ARE = """Those that wait for another try: `kinship rejected {sync}` (`--retry`: let the next run try them).
+_WHERE_ROWS_ARE = """Those that wait for another try (with `--retry`, the next run tries them):
+
+```sh
+kinship rejected {sync}
+```
 
 Every answer so far, with the customer it is about:
 
 ```sql
-select * from reverse_etl.sync_results where sync = '{sync}' and outcome = 'rejected' order by recorded_at desc
+select * from reverse_etl.sync_results
+where sync = '{sync}' and outcome = 'rejected'
+order by recorded_at desc
 ```
 """
 
@@ -33,24 +39,28 @@ select * from reverse_etl.sync_results where sync = '{sync}' and outcome = 'reje
 def _metadata(result: RunResult, state: SyncStatus) -> dict[str, dg.MetadataValue]:
     """What the sync's page shows: counts, classes and where the rows are to be found; no row."""
     refused = sum(result.refused.values())
-    accepted = result.added + result.changed + result.removed
+    accepted = result.added + result.changed + result.removed + result.erased
     numbers = {
         "sent": accepted + refused,
         "accepted": accepted,
         "added": result.added,
         "changed": result.changed,
         "removed": result.removed,
+        "erased": result.erased,
         "refused": refused,
         "withheld": sum(result.withheld.values()),
         "left": result.left,
         "unchanged": result.unchanged,
         "at the destination": state.accepted,
+        "newly opted out": result.opted_out,
         "opted out": state.opt_outs,
         "calls": result.calls,
     }
     metadata: dict[str, dg.MetadataValue] = {name: dg.MetadataValue.int(number) for name, number in numbers.items()}
     metadata["seconds"] = dg.MetadataValue.float(round(result.seconds, 3))
     metadata["status"] = dg.MetadataValue.text(result.status)
+    if result.plan is not None:
+        metadata["plan"] = dg.MetadataValue.json(result.plan.as_json())
     if result.refused:
         metadata["refused by reason"] = dg.MetadataValue.json(result.refused)
     if result.withheld:
@@ -60,7 +70,6 @@ def _metadata(result: RunResult, state: SyncStatus) -> dict[str, dg.MetadataValu
     if state.refused:
         metadata["refused and waiting"] = _waiting(state)
         metadata["refused rows"] = dg.MetadataValue.md(_WHERE_ROWS_ARE.format(sync=result.sync))
-    metadata["dagster/relation_identifier"] = dg.MetadataValue.text(RESULTS)
     return metadata
 
 
@@ -118,6 +127,7 @@ def _sync_asset(sync: Sync) -> dg.AssetsDefinition:
         owners=[sync.owner] if "@" in sync.owner else None,
         kinds={sync.destination},
         tags={"purpose": sync.purpose, "mode": sync.mode},
+        metadata={"dagster/table_name": RESULTS},
         check_specs=[
             dg.AssetCheckSpec(name, asset=key, description=description) for name, description in CHECKS.items()
         ],

@@ -132,7 +132,7 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
 
 def checked_transport(allowed: Allowed, hint: str, connections: int) -> httpx.AsyncHTTPTransport:
     """A transport for httpx that keeps up to so many connections, each to an address that was checked."""
-    transport = httpx.AsyncHTTPTransport()
+    transport = httpx.AsyncHTTPTransport(verify=certificates())
     # httpx has no argument for httpcore's network backend; the test of rebinding fails if this attribute moves
     transport._pool = httpcore.AsyncConnectionPool(
         ssl_context=certificates(),

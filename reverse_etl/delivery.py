@@ -153,8 +153,9 @@ class Delivery:
     def _pause(self, error: RateLimited) -> None:
         """A 429 holds up every batch and costs no attempt."""
         wait = self._patience.rate_limit_wait if error.retry_after is None else error.retry_after
-        self._limited += self._destination.target.meter.pause(wait)
-        if self._limited > self._patience.rate_limit_total:
+        total = self._patience.rate_limit_total
+        self._limited += self._destination.target.meter.pause(wait, max(0.0, total - self._limited))
+        if self._limited > total:
             raise error
 
     def _commit(self, batch: Batch, outcomes: list[Outcome]) -> Batch:

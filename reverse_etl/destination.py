@@ -118,6 +118,7 @@ class Outcome:
 
     accepted: it is so over there now. rejected: this payload will not be taken (`error_class` says why).
     gone: the record behind `destination_id` is not there any more.
+    On a removal that was merged, `destination_id` is the id that the record that stays has now.
     """
 
     key: str

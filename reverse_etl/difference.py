@@ -3,10 +3,9 @@
 
 `accepted`, `rejected`, `claims`, `opt_outs` are the ledger's tables; the warehouse is attached read-only beside them.
 
-Two passes stream over the model, each beside one hash table, and keep only what differs: who may not be sent (beside
-the granted customers), then whose payload is not what was accepted (beside the accepted keys). All that follows looks
-at the rows that were kept. A million rows with 1 % changed take 0.9 s of CPU time, a plain full outer join of the same
-hashes 0.55 s; both at once would hold two hash tables (1.7 GB instead of 0.9 GB at 10 M rows).
+One pass streams over the model, between two hash tables (the granted customers, and 16 bytes for each accepted key),
+and keeps only what differs or may not be sent; all that follows looks at the rows that were kept. Figures:
+benchmarks/reverse_etl.py.
 """
 
 from collections.abc import Mapping
@@ -74,14 +73,8 @@ def compute(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, now
     columns = columns_of(connection, sync, catalog)
     fields = fields_of(sync, columns)
     gate = open_gate(connection, sync, catalog)
-    optimizers = one_row(connection, "select current_setting('disabled_optimizers')")[0]
-    # the model is the stream, what it is compared with the hash table; the optimizer may think otherwise
-    connection.execute("set disabled_optimizers = 'join_order,build_side_probe_side'")
-    try:
-        desired = _bar(connection, sync, catalog, gate)
-        states = _compare(connection, sync, catalog, columns, desired)
-    finally:
-        connection.execute("set disabled_optimizers = ?", [optimizers])
+    (desired,) = one_row(connection, f"select count(*) from {relation(sync, catalog)}")
+    states = _compare(connection, sync, catalog, gate, columns, desired)
     _decide(connection, sync, catalog, gate)
     _line_up(connection)
     follow_people(connection, sync, catalog)
@@ -119,85 +112,89 @@ def compute(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, now
     )
 
 
-def _bar(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, gate: Gate) -> int:
-    """Put the rows that may not be sent into `barred`, one per key and customer; returns how many rows the model has.
-
-    The others fall together into one row, which is taken out again: one pass both counts and picks.
-    """
-    connection.execute(
-        f"""create or replace temp table barred as
-        select
-            is_allowed, case when not is_allowed then key end as key,
-            case when not is_allowed then customer_id end as customer_id, count(*) as copies
-        from (
-            select key, customer_id, {gate.allowed("key", "customer_id")} as is_allowed
-            from (
-                select {key_sql(sync)} as key, customer_id::varchar as customer_id from {relation(sync, catalog)}
-            )
-        )
-        group by all"""
-    )
-    (desired,) = one_row(connection, "select coalesce(sum(copies), 0)::bigint from barred")
-    connection.execute("delete from barred where is_allowed")
-    return int(desired)
-
-
 def _compare(
-    connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, columns: dict[str, str], desired: int
+    connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, gate: Gate, columns: dict[str, str], desired: int
 ) -> int:
-    """Put every row of the model that was not accepted as it is, and every accepted key that the model lacks, into
-    `touched`; returns how many keys the ledger knows.
+    """Put every row of the model that may not be sent or was not accepted as it is, and every accepted key that the
+    model lacks, into `touched`; returns how many keys the ledger knows.
 
     A key that is twice in the model is there with all its rows: that a key was met twice is seen by counting the pairs,
     for the ledger has each key once.
     """
     # keys that are looked at whatever their hash: a claim's fate is unknown
-    connection.execute("create or replace temp table watched as select distinct key from claims")
-    compare = _TOUCHED.format(states=_STATES, rows=_hashed(sync, columns, relation(sync, catalog)))
-    connection.execute(compare)
+    connection.execute("create or replace temp table watched as select distinct hash(key) as spot from claims")
+    (claims,) = one_row(connection, "select count(*) from claims")
+    (optimizers,) = one_row(connection, "select current_setting('disabled_optimizers')")
+    # the model is the stream, what it is compared with the hash table; the optimizer may think otherwise
+    connection.execute("set disabled_optimizers = 'join_order,build_side_probe_side'")
+    try:
+        states, is_doubtful = _touch(connection, sync, catalog, gate, columns, desired, watches=claims > 0)
+        if is_doubtful:
+            keys = f"(select {key_sql(sync)} as key from {relation(sync, catalog)})"
+            connection.execute(
+                f"""insert into watched
+                select hash(key) from {keys} where key is not null group by 1 having count(*) > 1
+                except
+                from watched"""
+            )
+            _touch(connection, sync, catalog, gate, columns, desired, watches=True)
+    finally:
+        connection.execute(f"set disabled_optimizers = {literal(optimizers)}")
+    return states
+
+
+def _touch(
+    connection: duckdb.DuckDBPyConnection,
+    sync: Sync,
+    catalog: str,
+    gate: Gate,
+    columns: dict[str, str],
+    desired: int,
+    *,
+    watches: bool,
+) -> tuple[int, bool]:
+    """One pass; how many keys the ledger knows, and whether the model has one of them twice.
+
+    Two keys with one hash only make rows `touched` that need not be. Of two payloads with one hash of 64 bits under one
+    key, one in 2^64 changes, the second would be overlooked.
+    """
+    known = _WATCHED if watches else "select hash(key) as spot, hash(payload_hash, customer_id) as print from accepted"
+    connection.execute(
+        f"""create or replace temp table touched as
+        select
+            coalesce(rows.spot, known.spot) as spot, rows.key, rows.customer_id,
+            case when rows.is_allowed then rows.payload_hash end as payload_hash,
+            coalesce(rows.is_allowed, false) as is_allowed, coalesce(rows.is_row, false) as is_row,
+            known.spot is not null as is_known
+        from (
+            select
+                *, case when key is not null then hash(key) end as spot, hash(payload_hash, customer_id) as print,
+                {gate.allowed("key", "customer_id")} as is_allowed, true as is_row
+            from ({_hashed(sync, columns, relation(sync, catalog))})
+        ) as rows
+        full outer join ({known}) as known on rows.spot = known.spot
+        where not coalesce(rows.print = known.print and rows.is_allowed, false)"""
+    )
     states, only_desired, only_known = one_row(
         connection,
         f"""select
-            (select count(*) from ({_STATES})),
+            (select count(*) from ({known})),
             count(*) filter (is_row and not is_known), count(*) filter (is_known and not is_row)
         from touched""",
     )
-    if desired - only_desired > states - only_known:
-        connection.execute(
-            f"""insert into watched
-            with keys as (select {key_sql(sync)} as key from {relation(sync, catalog)}),
-            -- by hashes first: 16 bytes a key
-            suspects as (select hash(key) as suspect from keys where key is not null group by 1 having count(*) > 1)
-            select keys.key from keys anti join watched on keys.key = watched.key
-            where hash(key) in (select suspect from suspects) and key is not null
-            group by key having count(*) > 1"""
-        )
-        connection.execute(compare)
-    return int(states)
+    return int(states), desired - only_desired > states - only_known
 
 
-_STATES = """
+# a record on its way from one key to another is under either of them: the claim of the new key speaks for it
+_SETTLED = "from accepted anti join claims as moving on accepted.key = moving.moved_from"
+_WATCHED = f"""
     select
-        accepted.key,
-        case when watched.key is null then hash(accepted.payload_hash, accepted.customer_id) end as print
-    from accepted
-    left join watched on accepted.key = watched.key
-    -- a record on its way from one key to another is under either of them: the claim of the new key speaks for it
-    anti join claims as moving on accepted.key = moving.moved_from
+        hash(settled.key) as spot,
+        case when watched.spot is null then hash(settled.payload_hash, settled.customer_id) end as print
+    from ({_SETTLED}) as settled
+    left join watched on hash(settled.key) = watched.spot
     union all
-    select claims.key, null::ubigint from claims
-    anti join (from accepted anti join claims as moving on accepted.key = moving.moved_from) as settled
-        on claims.key = settled.key"""
-
-# 64 bits of hash stand for the 128 of the ledger within one pair of rows: one in 2^64 changes would be overlooked
-_TOUCHED = """
-    create or replace temp table touched as
-    select
-        coalesce(rows.key, known.key) as key, rows.customer_id, rows.payload_hash,
-        coalesce(rows.is_row, false) as is_row, known.key is not null as is_known
-    from (select *, hash(payload_hash, customer_id) as print, true as is_row from ({rows})) as rows
-    full outer join ({states}) as known on rows.key = known.key
-    where not coalesce(rows.print = known.print, false)"""
+    select hash(claims.key), null from claims anti join ({_SETTLED}) as settled on claims.key = settled.key"""
 
 
 def _decide(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, gate: Gate) -> None:
@@ -212,16 +209,9 @@ def _decide(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, gat
     connection.execute(
         f"""
         create or replace temp table desired as
-        with rows as (
-            select touched.key, touched.customer_id, touched.payload_hash, barred.key is null as is_allowed
-            from touched
-            left join barred
-                on touched.key = barred.key and touched.customer_id is not distinct from barred.customer_id
-            where touched.is_row and touched.key is not null
-            union all
-            select key, customer_id, null, false from barred
-            anti join (from touched where is_row) as seen on barred.key = seen.key
-            where key is not null
+        with sought as (
+            -- who may not be sent and never was is no concern of ours, unless somebody else has the same key
+            select distinct spot from touched where is_allowed or is_known
         )
         select
             key,
@@ -229,15 +219,13 @@ def _decide(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, gat
             count(*) filter (is_allowed) as allowed_copies,
             any_value(customer_id) as customer_id,
             any_value(payload_hash) as payload_hash
-        from rows
+        from touched
+        semi join sought on touched.spot = sought.spot
+        where key is not null
         group by key;
-        create or replace temp table settled as
-        from accepted anti join claims on accepted.key = claims.moved_from;
         create or replace temp table state as
-        with picked as (
-            select key from desired
-            union
-            select key from touched where key is not null
+        with settled as (
+            {_SETTLED}
         )
         select
             accepted.key, accepted.payload_hash, accepted.destination_id, accepted.customer_id, accepted.created_by_us,
@@ -245,8 +233,8 @@ def _decide(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, gat
             claims.operation as claimed_operation, claims.payload_hash as claimed_hash, claims.batch, claims.batch_rows,
             claims.moved_from
         from settled as accepted
-        semi join picked on accepted.key = picked.key
         left join claims on accepted.key = claims.key
+        where hash(accepted.key) in (select spot from touched where is_known or is_allowed)
         union all by name
         select
             claims.key, origin.payload_hash, claims.destination_id, claims.customer_id,
@@ -257,7 +245,6 @@ def _decide(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, gat
         from claims
         anti join settled on claims.key = settled.key
         left join accepted as origin on claims.moved_from = origin.key;
-        drop table settled;
         create or replace temp table sides as
         select
             coalesce(desired.key, state.key) as key,
@@ -362,11 +349,10 @@ def _withheld(connection: duckdb.DuckDBPyConnection, gate: Gate) -> dict[str, in
     return dict(
         connection.execute(
             f"""
-            with customers as (select distinct customer_id from barred where customer_id is not null)
-            select {gate.verdict("barred.key", "barred.customer_id", "consent.verdict")} as reason,
-                sum(copies)::bigint
+            with barred as materialized (from touched where is_row and not is_allowed)
+            select {gate.verdict("barred.key", "barred.customer_id", "consent.verdict")} as reason, count(*)
             from barred
-            left join ({gate.consents_sql("customers")}) as consent on barred.customer_id = consent.customer_id
+            left join ({gate.consents_sql("barred")}) as consent on barred.customer_id = consent.customer_id
             where barred.key is not null
             group by reason
             union all

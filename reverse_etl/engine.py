@@ -231,6 +231,7 @@ class _Run:
             check_guards(sync, difference, self._allow_change_share)
             plan = make_plan(connection, sync, difference)
             self._payloads.line_up(catalog, self._limit)
+        self._result.plan = plan
         self._result.unchanged, self._result.withheld = plan.unchanged, dict(plan.withheld)
         return plan, difference
 

@@ -25,7 +25,9 @@ class _NotOurs(logging.Filter):
         return not _ours.get()
 
 
-logging.getLogger("httpx").addFilter(_NotOurs())
+# httpcore's debug log has the status line and headers of answers, where some tools quote values
+for _name in ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy"):
+    logging.getLogger(_name).addFilter(_NotOurs())
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import pyarrow as pa
 from reverse_etl.destination import Batch, Operation, OptOut, Outcome
 from reverse_etl.errors import LedgerError
 from reverse_etl.ledger_file import open_ledger
-from reverse_etl.outcomes import SUPERSEDED, Tally, accept, outcome_table, refuse, tally
+from reverse_etl.outcomes import SUPERSEDED, Tally, accept, follow_merges, outcome_table, refuse, tally
 from reverse_etl.warehouse import one_row
 
 if TYPE_CHECKING:
@@ -137,6 +137,7 @@ class Ledger:
                 # key whose record is on its way to another key
                 is_new = batch.operation is Operation.ADD and self._moving.isdisjoint(row.key for row in batch.rows)
                 accept(self._connection, batch.operation, now, is_new=is_new)
+                follow_merges(self._connection, batch, outcomes)
                 if self._has_rejected:
                     run("delete from rejected where key in (select key from outcomes where accepted)")
             if told.refused:

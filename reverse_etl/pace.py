@@ -1,6 +1,7 @@
 """The pace of calls: all that go to one destination pass here, are counted, and wait for their turn."""
 
 import asyncio
+import math
 from collections import deque
 
 from reverse_etl.limits import Rate
@@ -26,11 +27,16 @@ class Meter:
                 times.append(now)
             self.calls += 1
 
-    def pause(self, seconds: float) -> float:
-        """Let no call pass for so long: the destination asked for it. By how much that makes the pause longer."""
+    def pause(self, seconds: float, at_most: float = math.inf) -> float:
+        """Let no call pass for so long: the destination asked for it. By how much that makes the pause longer.
+
+        When that is more than `at_most`, there is no pause: whoever asks gives up, and the others shall not wait.
+        """
         now = asyncio.get_running_loop().time()
-        before, self._free_at = max(self._free_at, now), max(self._free_at, now + seconds)
-        return self._free_at - before
+        before, after = max(self._free_at, now), max(self._free_at, now + seconds)
+        if after - before <= at_most:
+            self._free_at = after
+        return after - before
 
     def _free_at_by_all(self) -> float:
         full = (times[0] + rate.seconds for rate, times in self._windows if len(times) == rate.calls)

@@ -58,7 +58,7 @@ class Payloads:
         counted = self._connection.execute("select operation, count(*) from queue group by operation").fetchall()
         self.totals = {Operation(operation): count for operation, count in counted}
         # what the difference needed and the run does not: at ten million rows more than a gigabyte
-        for table in ("due", "touched", "barred", "desired", "state", "decided", "leaving", "arriving"):
+        for table in ("due", "touched", "desired", "state", "decided", "leaving", "arriving"):
             self._connection.execute(f"drop table if exists temp.{table}")
         if (first := next(self._spans(), None)) is not None:
             self._first = self._read(catalog, *first, recheck=False)

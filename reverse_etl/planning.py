@@ -227,10 +227,9 @@ def _units(sync: Sync, counts: Mapping[str, int], calls: int, fields: int) -> in
 
 def _samples(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
     rows = connection.execute(
-        """select operation, list(sha256(key) order by key) from (
-            from due qualify row_number() over (partition by operation order by key) <= ?
-        ) group by operation""",
-        [SAMPLES],
+        f"""select operation, list(sha256(key) order by key) from (
+            from due qualify row_number() over (partition by operation order by key) <= {SAMPLES}
+        ) group by operation"""  # noqa: S608 - a number of ours
     ).fetchall()
     found = dict(rows)
     return {operation: found[operation] for operation in OPERATIONS if operation in found}

@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from reverse_etl.planning import Plan
+
 Status = Literal["done", "incomplete", "not_configured", "dry_run"]
 
 
@@ -33,6 +35,8 @@ class RunResult:
     seconds: float = 0.0
     run_id: str | None = None
     """None when nothing was due and nothing had to be said."""
+    plan: Plan | None = None
+    """What was due when the run began, or after it had asked who unsubscribed."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

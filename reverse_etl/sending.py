@@ -91,7 +91,8 @@ async def patiently(call: Callable[[], Awaitable[T]], patience: Patience, meter:
         try:
             return await call()
         except RateLimited as error:
-            limited += meter.pause(patience.rate_limit_wait if error.retry_after is None else error.retry_after)
+            wait = patience.rate_limit_wait if error.retry_after is None else error.retry_after
+            limited += meter.pause(wait, max(0.0, patience.rate_limit_total - limited))
             if limited > patience.rate_limit_total:
                 raise
         except Retryable:

@@ -12,10 +12,12 @@ from kinship.settings import Settings, settings
 from reverse_etl.config import Sync
 from reverse_etl.consent_events import UNTOLD
 from reverse_etl.destination import CheckResult, Destination, Target, destination_class
-from reverse_etl.errors import LockedError, NotConfigured, SyncError
+from reverse_etl.difference import columns_of, fields_of
+from reverse_etl.engine import target_of
+from reverse_etl.errors import ConfigurationError, LockedError, NotConfigured, SyncError
 from reverse_etl.ledger import open_ledger, utcnow
 from reverse_etl.pace import Meter
-from reverse_etl.warehouse import one_row
+from reverse_etl.warehouse import attached, one_row
 
 STALLED_RUNS = 3
 STALLED_AFTER = timedelta(hours=24)
@@ -147,37 +149,46 @@ def retry_rejected(sync: Sync, settings: Settings) -> int:
 
 
 def check_destination(name: str, sync: Sync | None = None) -> CheckResult:
-    """Reach a destination with the credentials of the environment; with a sync, check its object and options too.
+    """Reach a destination with the credentials of the environment; with a sync, check its object, options and fields.
 
     Raises ConfigurationError for a name that does not exist.
     """
     kind = destination_class(name)
-    options = kind.options_model.model_validate(sync.options if sync else {})
-    target = Target(
-        sync=sync.name if sync else "",
-        object=sync.object if sync else "",
-        key=sync.key if sync else "",
-        mode=sync.mode if sync else "upsert",
-        on_null=sync.on_null if sync else "leave",
-        fields=(),
-        kinds={},
-        channel=sync.channel if sync else None,
-        options=options,
-        state=settings().state,
-        meter=Meter(kind.limits(sync.object if sync else "", options).under(options).rates),
-        purpose=sync.purpose if sync else "",
-    )
+    now = settings()
+    if sync is None:
+        options = kind.options_model()
+        target = Target(
+            sync="", object="", key="", mode="upsert", on_null="leave", fields=(), kinds={}, channel=None,
+            options=options, state=now.state, meter=Meter(kind.limits("", options).rates),
+        )  # fmt: skip
+    else:
+        target = target_of(sync, now, _kinds(sync, now), Meter(sync.limits.rates))
     try:
         destination = kind(target)
     except NotConfigured as reason:
         return CheckResult(name, "not_configured", str(reason))
+    except ConfigurationError as error:
+        return CheckResult(name, "failed", str(error))
     return asyncio.run(_check(name, destination))
 
 
 async def _check(name: str, destination: Destination) -> CheckResult:
     try:
-        return await destination.check()
+        result = await destination.check()
+        if result.status == "ok" and destination.target.fields:
+            await destination.prepare()
     except (SyncError, ValidationError) as error:
         return CheckResult(name, "failed", str(error))
     finally:
         await destination.close()
+    return result
+
+
+def _kinds(sync: Sync, settings: Settings) -> dict[str, str]:
+    """The fields of the sync's model and their types; none while it is not built or the warehouse is in use."""
+    try:
+        with duckdb.connect() as connection, attached(connection, settings.warehouse, write=False) as catalog:
+            columns = columns_of(connection, sync, catalog)
+            return {name: columns[name] for name in fields_of(sync, columns)}
+    except (ConfigurationError, LockedError):
+        return {}

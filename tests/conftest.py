@@ -22,9 +22,11 @@ def environment(data: Path, **more: str) -> dict[str, str]:
     return inherited | {"KINSHIP_DATA": str(data)} | more
 
 
-def call(program: Path, *arguments: str, env: Mapping[str, str], cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def call(
+    program: Path, *arguments: str, env: Mapping[str, str], cwd: Path = ROOT, timeout: float = 500
+) -> subprocess.CompletedProcess[str]:
     """Run a program to its end, whatever its exit code."""
-    return subprocess.run([program, *arguments], env=env, cwd=cwd, capture_output=True, text=True, timeout=500)
+    return subprocess.run([program, *arguments], env=env, cwd=cwd, capture_output=True, text=True, timeout=timeout)
 
 
 def addresses(printed: str) -> set[str]:

@@ -32,6 +32,9 @@ ATTRIBUTION = (
     "int_customers__channel_transitions",
     "int_customers__channel_effects",
     "int_customers__touch_weights",
+    "int_customers__journey_changes",
+    "int_customers__rule_attributions",
+    "int_customers__data_driven_attributions",
     "order_attributions",
 )
 
@@ -45,6 +48,9 @@ def model_sql(name: str, engine: str = "duckdb") -> str:
         ref=lambda table: table,
         var=lambda key: VARS[key],
         dbt=SimpleNamespace(type_string=lambda: "string"),
+        config=lambda **_: "",
+        target=SimpleNamespace(type=engine),
+        is_incremental=lambda: False,
     )
 
 

@@ -102,6 +102,39 @@ class House:
                     [value for row in rows for value in row],
                 )
 
+    def redirect(self, people: Mapping[str, str]) -> None:
+        """Replace the redirects: whom an id that was issued once stands for today."""
+        with duckdb.connect(str(self.settings.warehouse)) as connection:
+            connection.execute(
+                """create schema if not exists identity;
+                create or replace table identity.identity_redirects (customer_id text, current_customer_id text)"""
+            )
+            for old, new in people.items():
+                connection.execute("insert into identity.identity_redirects values (?, ?)", [old, new])
+
+    def identify(self, values: Iterable[tuple[str, str, str]]) -> None:
+        """Replace the identifiers: (customer_id, type, value)."""
+        with duckdb.connect(str(self.settings.warehouse)) as connection:
+            connection.execute(
+                """create or replace table customers.customer_identifiers (
+                    customer_id text, identifier_type text, identifier_value text, is_quarantined boolean
+                )"""
+            )
+            for row in values:
+                connection.execute("insert into customers.customer_identifiers values (?, ?, ?, false)", list(row))
+
+    def suppress(self, rows: Iterable[tuple[str, str, str]]) -> None:
+        """Replace the suppression list: (type, sha256, action)."""
+        with duckdb.connect(str(self.settings.warehouse)) as connection:
+            connection.execute(
+                """create schema if not exists seeds;
+                create or replace table seeds.suppressions (
+                    type text, sha256 text, action text, reason text, since_date date
+                )"""
+            )
+            for row in rows:
+                connection.execute("insert into seeds.suppressions (type, sha256, action) values (?, ?, ?)", list(row))
+
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(self.settings.warehouse), read_only=True) as connection:
             return connection.execute(sql).fetchall()

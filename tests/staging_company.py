@@ -358,6 +358,41 @@ ENRICHMENT: dict[str, Files] = {
     "companies": [[{"domain": "sample.example", "name": "Sample Ltd", "updated_at": "2025-01-01T00:00:00Z"}]],
 }
 
+
+def opt_out(**fields: str) -> dict[str, str]:
+    return {
+        "id": "o1",
+        "destination": "mailchimp",
+        "sync": "sync_mailchimp__members",
+        "identifier_type": "email",
+        "identifier": " Ann@new.example",
+        "purpose": "marketing",
+        "channel": "email",
+        "status": "withdrawn",
+        "opted_out_at": "2025-03-01T10:00:00Z",
+        "seen_at": "2025-03-02T00:00:00Z",
+    } | fields
+
+
+DESTINATIONS: dict[str, Files] = {
+    "opt_outs": [
+        [opt_out(), opt_out(id="o2", identifier_type="phone", identifier="+359888123456", channel="sms")],
+        # the same told again by a run that died; and somebody came back
+        [
+            opt_out(),
+            opt_out(
+                id="o2",
+                identifier_type="phone",
+                identifier="+359888123456",
+                channel="sms",
+                status="granted",
+                opted_out_at="2025-05-01T10:00:00Z",
+                seen_at="2025-05-02T00:00:00Z",
+            ),
+        ],
+    ]
+}
+
 COMPANY: dict[str, dict[str, Files]] = {
     "vtiger": VTIGER,
     "shopify": SHOPIFY,
@@ -367,4 +402,5 @@ COMPANY: dict[str, dict[str, Files]] = {
     "erp": ERP,
     "ads": ADS,
     "enrichment": ENRICHMENT,
+    "destinations": DESTINATIONS,
 }

@@ -18,6 +18,7 @@ from reverse_etl.delivery import Patience
 from reverse_etl.destination import Batch, Operation, Row, Target
 from reverse_etl.destinations import hubspot
 from reverse_etl.destinations.hubspot import Hubspot, HubspotOptions
+from reverse_etl.ledger import open_ledger
 from reverse_etl.limits import Rate
 from reverse_etl.pace import Meter
 
@@ -61,6 +62,12 @@ def run(house: House) -> RunResult:
     return run_sync(house.sync, house.settings, patience=HASTE)
 
 
+def no_wait(house: House) -> None:
+    """Let the waits of refused rows pass."""
+    with open_ledger(house.settings.ledger / f"{NAME}.duckdb", write=True) as connection:
+        connection.execute("update rejected set next_attempt_at = rejected_at")
+
+
 def stages(server: HubspotServer) -> dict[str, str | None]:
     return {record.properties["email"]: record.properties.get("kinship_stage") for record in server.live()}
 
@@ -95,11 +102,11 @@ def test_the_plan_knows_the_number_of_calls(house: House, server: HubspotServer)
     house.want(contacts(*range(250)))
     planned = plan_sync(house.sync, house.settings).calls
     result = run(house)
-    assert (planned, result.calls, server.calls) == (7, 7, 7), "properties, three look-ups, three upserts"
+    assert (planned, result.calls, server.calls) == (8, 8, 8), "properties, opt-outs, three look-ups, three upserts"
     house.want(contacts(*range(120), stage="customer"))
     planned = plan_sync(house.sync, house.settings).calls
     result = run(house)
-    assert planned == result.calls == 1 + 2 * 2 + 2, "130 leave: read, archive; 120 change"
+    assert planned == result.calls == 2 + 2 * 2 + 2, "130 leave: read, archive; 120 change"
     assert len(server.live()) == 120 and server.broken == []
 
 
@@ -129,22 +136,48 @@ def test_a_success_without_results_is_none(house: House, server: HubspotServer) 
     server.faults.silent = 1.0
     house.want(contacts(1, 2))
     result = run(house)
-    assert (result.status, result.added, result.left) == ("incomplete", 0, 2)
+    assert (result.added, result.refused) == (0, {"no_outcome": 2})
     server.faults.silent = 0.0
+    no_wait(house)
     assert run(house).added == 2
 
 
-def test_the_daily_limit_ends_the_run_at_once(house: House, server: HubspotServer) -> None:
-    server.per_day = 4
+@pytest.mark.parametrize(("concurrency", "per_day"), [(1, 5), (4, 6)])
+def test_the_daily_limit_ends_the_run_at_once(
+    house: House, server: HubspotServer, concurrency: int, per_day: int
+) -> None:
+    house.reload(options={**QUICK, "concurrency": concurrency})
+    server.per_day = per_day
     house.want(contacts(*range(250)))
     started = time.monotonic()
     result = run(house)
     assert time.monotonic() - started < 5
-    assert (result.status, result.added, result.left) == ("incomplete", 100, 150)
+    assert (result.status, result.added + result.left) == ("incomplete", 250) and 0 < result.left < 250
     assert "rate_limited" in (result.message or "")
     server.per_day = None
-    assert run(house).added == 150
+    assert run(house).added == result.left
     assert len(server.live()) == 250
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (Answer(423, b"", {"Retry-After": "0.01"}), "done"),
+        (Answer(477, b"", {"Retry-After": "0.01"}), "done"),
+        (Answer(477, b""), "incomplete"),
+        (Answer(502, b"<html>"), "done"),
+        (Answer(200, b"<html>"), "done"),
+    ],
+)
+def test_an_account_that_is_busy_is_waited_for(
+    house: House, server: HubspotServer, answer: Answer, status: str
+) -> None:
+    answers = [answer]
+    handle = server.handle
+    server.handle = lambda r: answers.pop() if answers and "upsert" in r.path else handle(r)  # type: ignore[method-assign]
+    house.want(contacts(1, 2))
+    assert run(house).status == status
+    assert len(server.live()) == (2 if status == "done" else 0)
 
 
 def test_a_missing_scope_is_named(house: House, server: HubspotServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -323,7 +356,7 @@ def test_members_come_and_go_and_strangers_are_refused(tmp_path: Path, server: H
     result = run(house)
     assert (result.added, result.refused) == (2, {"not_found": 1}), "who was a member already is one"
     assert server.lists["7"].members == {one.id, two.id, three.id}
-    assert planned == 4 and result.calls == 5, "one call more asks about who was left out of the answer"
+    assert planned == 5 and result.calls == 6, "one call more asks about who was left out of the answer"
     house.want([{"customer_id": "c2", "email": "p2@example.com"}])
     assert run(house).removed == 1
     assert server.lists["7"].members == {two.id, three.id} and len(server.live()) == 3
@@ -334,13 +367,15 @@ def test_a_list_that_says_yes_and_does_nothing_is_not_believed(tmp_path: Path, s
     house = make_house(tmp_path, object="lists", options={**QUICK, "list_id": 7})
     house.want([{"customer_id": "c1", "email": "p1@example.com"}])
     server.faults.silent = 1.0
-    assert run(house).status == "incomplete"
+    assert run(house).refused == {"no_outcome": 1}
     server.faults.silent = 0.0
-    run(house)
+    no_wait(house)
+    assert run(house).added == 1
     nobody(house)
     server.faults.silent = 1.0
-    assert run(house).status == "incomplete" and server.lists["7"].members
+    assert run(house).refused == {"no_outcome": 1} and server.lists["7"].members
     server.faults.silent = 0.0
+    no_wait(house)
     assert run(house).removed == 1 and not server.lists["7"].members
 
 
@@ -396,6 +431,30 @@ def test_a_record_of_the_same_person_is_merged_once(tmp_path: Path, server: Hubs
     assert set(both.properties["hs_additional_emails"].split(";")) == {"p2@example.com", "p3@example.com"}
 
 
+@pytest.mark.parametrize("who", ["ours", "theirs"])
+def test_people_who_became_one_are_one_contact(house: House, server: HubspotServer, who: str) -> None:
+    if who == "theirs":
+        server.add(email="p2@example.com")
+    house.want(contacts(1, 2))
+    run(house)
+    with duckdb.connect(str(house.settings.warehouse)) as connection:
+        connection.execute("create schema identity")
+        connection.execute(
+            "create table identity.identity_redirects as select 'c2' customer_id, 'c1' current_customer_id"
+        )
+    house.want(contacts(1, stage="customer"))
+    result = run(house)
+    assert (result.changed, result.removed, result.refused) == (1, 1, {})
+    (both,) = server.live()
+    assert (both.properties["email"], both.properties["hs_additional_emails"]) == ("p1@example.com", "p2@example.com")
+    assert both.properties["kinship_stage"] == "customer"
+    assert ids(house) == {"p1@example.com": both.id}
+    nobody(house)
+    run(house)
+    assert both.archived == (who == "ours"), "what others made a part of stays"
+    assert both.archived or "kinship_stage" not in both.properties
+
+
 def test_drift_reads_what_is_there(tmp_path: Path, server: HubspotServer) -> None:
     one = server.add(email="P1@example.com".lower(), kinship_stage="lead")
     server.add(email="p2@example.com")
@@ -427,6 +486,27 @@ def test_opt_outs_come_page_by_page_with_their_time(
     since = datetime(2026, 1, 5)
     told = asked(tmp_path, lambda destination: destination.opt_outs(since))
     assert {each.key for each in told} == {"p3@example.com", "p4@example.com"}
+
+
+def test_an_account_that_does_not_tell_when_tells_who(
+    tmp_path: Path, server: HubspotServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.add(email="p1@example.com")
+    at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    server.opt_out("p1@example.com", at)
+    monkeypatch.setattr(server, "_unsubscribed", lambda _: Answer(403, {"category": "MISSING_SCOPES"}))
+    (told,) = asked(tmp_path, lambda destination: destination.opt_outs(None))
+    assert (told.key, told.at) == ("p1@example.com", at.replace(tzinfo=None)), "the record's last change"
+
+
+def test_who_opted_out_over_there_is_not_sent(house: House, server: HubspotServer) -> None:
+    house.want(contacts(1, 2))
+    run(house)
+    server.opt_out("p1@example.com", datetime.now(UTC))
+    house.want(contacts(1, 2, stage="customer"))
+    result = run(house)
+    assert result.opted_out == 1
+    assert stages(server) == {"p2@example.com": "customer"}, "and what the sync made is taken back"
 
 
 def merge(server: HubspotServer, primary: str, merged: str) -> None:

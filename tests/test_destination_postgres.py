@@ -92,7 +92,6 @@ def test_every_type_arrives_and_is_read_back_as_it_was_sent(
 
     async def read() -> dict[str, dict[str, Any]]:
         destination = kind(target)
-        await destination.prepare()
         rows = [Row(f"p{n}@example.com", None, None, Operation.CHANGE) for n in (1, 2, 3)]
         found = {record.key: dict(record.fields) async for record in destination.read(rows)}
         await destination.close()
@@ -355,7 +354,7 @@ def test_a_lock_that_does_not_end_leaves_the_run_incomplete(house: House, server
     assert run(house).added == 1
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_connections_that_break_lose_nobody_and_double_nobody(
     house: House, server: Database, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:

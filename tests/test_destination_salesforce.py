@@ -98,7 +98,7 @@ def test_the_plan_knows_the_number_of_composite_calls(tmp_path: Path, server: Sa
     house.want(contacts(*range(250)))
     planned = plan_sync(house.sync, house.settings).calls
     result = run(house)
-    assert (planned, result.calls, server.calls) == (5, 5, 5), "log in, describe, one query, two upserts"
+    assert (planned, result.calls, server.calls) == (6, 6, 6), "log in, describe, two queries, two upserts"
     assert (result.added, server.broken) == (250, [])
 
 
@@ -108,8 +108,10 @@ def test_the_plan_knows_the_number_of_calls_of_a_job(tmp_path: Path, server: Sal
     planned = plan_sync(house.sync, house.settings).calls
     result = run(house)
     looks = server.count("GET", r"/jobs/ingest/\w+$")
-    estimated = planned - (2 + 10 + 6)
-    assert (result.added, result.calls - looks) == (2500, 2 + 10 + 6), "log in, describe, ten queries, six for the job"
+    estimated = planned - (3 + 10 + 6)
+    assert (result.added, result.calls - looks) == (2500, 3 + 10 + 6), (
+        "log in, describe, eleven queries, six for the job"
+    )
     assert server.count("PATCH", "composite") == 0
     seconds = sum(0.004 * 2**n for n in range(estimated))
     assert seconds / 2 < 2500 / 500 <= seconds, "looks with growing waits, until 500 rows/s are through"
@@ -281,6 +283,19 @@ def test_an_upload_that_was_not_completed_is_aborted(bulk: House, server: Salesf
     assert [job.state for job in server.jobs.values()] == ["Aborted", "JobComplete"]
 
 
+def test_a_job_that_salesforce_has_forgotten_holds_nobody_up(bulk: House, server: SalesforceServer) -> None:
+    note = bulk.settings.state / "jobs" / f"{NAME}.json"
+    note.parent.mkdir()
+    note.write_text('{"job": "750000000000999"}')
+    bulk.want(contacts(1))
+    assert run(bulk).added == 1
+    assert not note.exists()
+    note.write_text("{")
+    bulk.want(contacts(1, stage="customer"))
+    with pytest.raises(ConfigurationError, match="look for running bulk jobs, then delete it"):
+        run(bulk)
+
+
 def test_a_session_that_ends_is_renewed(house: House, server: SalesforceServer) -> None:
     handle = server.handle
 
@@ -308,7 +323,7 @@ def test_a_refresh_token_logs_in_too(tmp_path: Path, server: SalesforceServer, m
 
 
 def test_the_daily_limit_ends_the_run_at_once(tmp_path: Path, server: SalesforceServer) -> None:
-    server.per_day = 3
+    server.per_day = 4
     house = make_house(tmp_path)
     house.want(contacts(*range(250)))
     started = time.monotonic()

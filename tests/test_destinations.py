@@ -29,7 +29,9 @@ NASTY = (
 )
 
 
-@pytest.fixture(params=CASES)
+@pytest.fixture(
+    params=[pytest.param(name, marks=pytest.mark.slow if case.is_slow else ()) for name, case in CASES.items()]
+)
 def case(request: pytest.FixtureRequest) -> Case:
     return CASES[request.param]
 

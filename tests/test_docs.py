@@ -39,6 +39,12 @@ ELSEWHERE = {
     "kinship review",
     'kinship review ID --decide same|different --reason "..." --author me',
     # tests/test_identity_resolve.py
+    # tests/test_sync_commands.py; of these that read a tool back, tests/test_opt_outs_e2e.py
+    "kinship rejected SYNC",
+    "kinship rejected SYNC --retry",
+    "kinship suppress email",
+    "kinship drift",
+    "kinship drift SYNC",
     "kinship resolve",
     "kinship resolve people.csv --id id --out resolved.csv",
 }
@@ -51,6 +57,10 @@ HERE = {
     "kinship review --list",
     "kinship train",
     "kinship sync",
+    "kinship sync --dry-run",
+    "kinship sync --limit 100",
+    "kinship sync --resync",
+    "kinship status --json",
     "kinship status",
     "kinship extract",
     "kinship check file",

@@ -132,6 +132,16 @@ def test_a_withdrawal_is_seen_with_its_time(query: Query) -> None:
         ("email", "withdrawn", at("2025-04-01 00:00:00")),
         ("sms", "unknown", at("2025-04-01 00:00:00")),
     ]
+    rows = query("select record_id, channel, status, captured_at from staging.stg_destinations__consents order by all")
+    assert rows == [
+        ("opt_outs:o1", "email", "withdrawn", at("2025-03-01 10:00:00")),
+        ("opt_outs:o2", "sms", "granted", at("2025-05-01 10:00:00")),
+        ("opt_outs:o2", "sms", "withdrawn", at("2025-03-01 10:00:00")),
+    ]
+    rows = query(
+        "select record_id, identifier_type, identifier_value from staging.stg_destinations__identifiers order by all"
+    )
+    assert rows == [("opt_outs:o1", "email", "Ann@new.example"), ("opt_outs:o2", "phone", "+359888123456")]
     rows = query("select record_id, channel, status, captured_at from staging.stg_klaviyo__consents order by all")
     assert rows == [
         ("profiles:P1", "email", "granted", at("2025-01-02")),

@@ -3,12 +3,17 @@
 import hashlib
 import json
 import re
+import shutil
 from pathlib import Path
 
 import duckdb
 import pytest
 from conftest import KINSHIP, ROOT, addresses, call, environment
+from typer.testing import CliRunner
 from vtiger_server import VtigerServer
+
+from kinship.cli import app
+from kinship.errors import WrongUse
 
 SYNC = "sync_vtiger__contacts"
 ESCAPE = "\x1b["
@@ -21,8 +26,6 @@ def ledger(data: Path, sync: str = SYNC) -> duckdb.DuckDBPyConnection:
 @pytest.fixture(scope="module")
 def crm(tmp_path_factory: pytest.TempPathFactory, built_company: Path) -> tuple[Path, VtigerServer]:
     """A company whose contacts went to a CRM that refuses three of them: those mailboxes are there twice."""
-    import shutil
-
     data = Path(shutil.copytree(built_company, tmp_path_factory.mktemp("crm") / "data"))
     with duckdb.connect(str(data / "warehouse.duckdb"), read_only=True) as warehouse:
         refused = warehouse.execute(
@@ -70,7 +73,7 @@ def test_refused_rows_are_shown_by_hash_and_tried_again_on_request(crm: tuple[Pa
     assert "3 rows refused" in done.stdout
     assert not addresses(done.stdout)
     for key in keys:
-        assert hashlib.sha256(key.encode()).hexdigest()[:16] in done.stdout
+        assert hashlib.sha256(key.encode()).hexdigest()[:12] in done.stdout
     told = json.loads(call(KINSHIP, "rejected", SYNC, "--json", env=environment(data)).stdout)["rejected"]
     assert {row["error_class"] for row in told} == {"ambiguous_match"}
     assert {row["operation"] for row in told} == {"add"}
@@ -80,6 +83,34 @@ def test_refused_rows_are_shown_by_hash_and_tried_again_on_request(crm: tuple[Pa
     plan = json.loads(call(KINSHIP, "plan", SYNC, "--json", env=environment(data)).stdout)["syncs"][0]
     assert plan["adds"] == 3
     assert "backoff" not in plan["withheld"]
+
+
+def test_a_dry_run_makes_no_call_a_limit_holds_and_a_resync_sends_again(company: Path) -> None:
+    with VtigerServer() as server:
+        env = environment(company, **server.environment)
+        plan = json.loads(call(KINSHIP, "plan", SYNC, "--json", env=env).stdout)["syncs"][0]
+        dry = call(KINSHIP, "sync", SYNC, "--dry-run", env=env)
+        assert dry.returncode == 0, dry.stderr
+        assert "Nothing has been sent" in dry.stdout
+        assert re.search(rf"{SYNC} +{plan['adds']:,} ", dry.stdout)
+        assert (server.crm.calls, server.crm.live()) == ([], [])
+        assert call(KINSHIP, "sync", SYNC, "--limit", "2", env=env).returncode == 0
+        assert len(server.crm.live()) == 2
+        assert call(KINSHIP, "sync", SYNC, env=env).returncode == 0
+        assert len(server.crm.live()) == plan["adds"]
+        again = call(KINSHIP, "sync", SYNC, "--resync", "--dry-run", "--allow-change-share", "1", env=env)
+        assert re.search(rf"{SYNC} +0 +{plan['adds']:,} ", again.stdout), again.stdout + again.stderr
+        assert len(server.crm.live()) == plan["adds"]
+
+
+def test_drift_of_a_tool_that_cannot_be_read_is_wrong_use(built_company: Path) -> None:
+    done = call(KINSHIP, "drift", "sync_file__cart_abandoned", env=environment(built_company))
+    assert done.returncode == 2
+    assert "cannot be read back" in done.stderr
+    both = call(
+        KINSHIP, "drift", "sync_file__cart_abandoned", "--full", "--sample", "3", env=environment(built_company)
+    )
+    assert both.returncode == 2
 
 
 def test_status_says_where_every_sync_stands(crm: tuple[Path, VtigerServer]) -> None:
@@ -100,8 +131,6 @@ def test_status_says_where_every_sync_stands(crm: tuple[Path, VtigerServer]) -> 
 
 
 def test_a_sync_that_left_rows_three_times_is_stalled(crm: tuple[Path, VtigerServer], tmp_path: Path) -> None:
-    import shutil
-
     data = Path(shutil.copytree(crm[0], tmp_path / "data"))
     with ledger(data) as connection:
         for number in (1, 2, 3):
@@ -129,3 +158,19 @@ def test_check_names_what_is_wrong_in_one_line(crm: tuple[Path, VtigerServer]) -
         assert "wrong" not in done.stdout
         assert "KINSHIP_VTIGER_ACCESS_KEY" in done.stdout
         assert call(KINSHIP, "check", "vtiger", env=environment(data, **other.environment)).returncode == 0
+
+
+def test_a_suppressed_address_is_read_from_standard_input_and_kept_as_hashes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(ROOT / "seeds", tmp_path / "seeds")
+    monkeypatch.setattr("kinship.syncs.commands.ROOT", tmp_path)
+    done = CliRunner().invoke(app, ["suppress", "email", "--erase", "--reason", "asked"], input="J.Doe+x@Gmail.com\n")
+    assert done.exit_code == 0, done.output
+    assert not addresses(done.output)
+    written = (tmp_path / "seeds" / "suppressions.csv").read_text()
+    assert "doe" not in written.lower()
+    for form in ("j.doe+x@gmail.com", "jdoe@gmail.com"):
+        assert f"email,{hashlib.sha256(form.encode()).hexdigest()},erase,asked," in written
+    wrong = CliRunner().invoke(app, ["suppress", "email"], input="nobody\n")
+    assert isinstance(wrong.exception, WrongUse) and "nobody" not in str(wrong.exception)

@@ -427,7 +427,7 @@ MISSED = [
     (a_late_event_before_the_first, "customer_events", "or session_id <> held_session_id", ""),
     (a_late_event_in_the_pause, "timeline", "on held.session_id = touched_sessions.session_id", "on false"),
     (a_merge_joins_two_histories, "timeline", "having max(assigned_at) >", "having max(assigned_at) <"),
-    (anonymous_before_sign_up, "timeline", "where customer_id <> held_customer_id or", "where"),
+    (anonymous_before_sign_up, "timeline", "{{ event_owner() }} <> held.customer_id\n            or", ""),
     (
         a_device_of_several_people,
         "timeline",

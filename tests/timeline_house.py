@@ -15,7 +15,7 @@ import jinja2
 from macros import MACROS
 
 MODELS = Path(__file__).parents[1] / "models" / "customers"
-MACRO_FILES = ("current_utc", "dates", "timeline", "union_sources")
+MACRO_FILES = ("changes", "current_utc", "dates", "timeline", "union_sources")
 ORDER = ("customer_events", "int_customers__traffic_channels", "customer_sessions")
 SOURCES = ("web", "till")
 EVENT_COLUMNS = {

@@ -132,7 +132,10 @@ class Vtiger:
             self._number += 1
             record = f"{MODULES[module][0]}x{self._number}"
             empty = {name: "" for name in MODULES[module][1] if name != "id"}
-            self.records[record] = {**empty, "assigned_user_id": USER_ID, **values}
+            now = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
+            self.records[record] = {
+                **empty, "assigned_user_id": USER_ID, "createdtime": now, "modifiedtime": now, **values,
+            }  # fmt: skip
             return record
 
     def end_sessions(self) -> None:
@@ -301,6 +304,9 @@ class Query:
     def _matches(self, condition: list[str], row: dict[str, str]) -> bool:
         if not condition:
             return True
+        if "and" in condition:
+            first = condition.index("and")
+            return self._matches(condition[:first], row) and self._matches(condition[first + 1 :], row)
         column, operator, *values = condition
         literals = [v[1:-1].replace("''", "'").lower() for v in values if v.startswith("'")]
         value = row[column].lower()
@@ -309,8 +315,8 @@ class Query:
         if operator.lower() == "like":
             pattern = "".join(".*" if c == "%" else "." if c == "_" else re.escape(c) for c in literals[0])
             return re.fullmatch(pattern, value, re.DOTALL) is not None
-        if operator == ">":
-            return value > literals[0]
+        if operator in (">", ">="):
+            return value > literals[0] or (operator == ">=" and value == literals[0])
         raise Refused("QUERY_SYNTAX_ERROR")
 
 

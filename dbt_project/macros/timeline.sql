@@ -1,22 +1,38 @@
 {#- What `customers.customer_events` and `customers.customer_sessions` are made with (docs/timeline.md). -#}
 
-{#- The columns of an event: from staging with its owner beside it (`join_owners`), or, `owned`, as the timeline holds it. -#}
-{% macro event_fields(relation, event_id=none, owned=false) -%}
+{#- What an event says, but for its id and whose it is: names with commas between. -#}
+{% macro event_details() -%}
+    source, record_id, device_record_id, event_type, channel, campaign, utm_source, utm_medium, referrer_host, page_path, device_type, product_id,
+    cart_id, order_id, ticket_id, detail, amount, currency, occurred_at, received_at, extracted_at
+{%- endmacro %}
+
+{#- The columns of an event: from staging with its owner beside it (`join_owners`), or of the owner that the relation `owned_by` has. -#}
+{% macro event_fields(relation, event_id=none, owned_by=none) -%}
     {{ event_id or relation ~ '.event_id' }} as event_id,
-    {% if owned -%}
-    {{ relation }}.customer_id,
-    {{ relation }}.is_shared_device,
+    {% if owned_by -%}
+    {{ owned_by }}.customer_id,
+    {{ owned_by }}.is_shared_device,
     {%- else -%}
-    coalesce(device_owners.customer_id, identity_graph.customer_id) as customer_id,
+    {{ event_owner() }} as customer_id,
     device_owners.customer_id is not null as is_shared_device,
     {%- endif -%}
-    {%- for column in [
-        'source', 'record_id', 'device_record_id', 'event_type', 'channel', 'campaign', 'utm_source', 'utm_medium', 'referrer_host',
-        'page_path', 'device_type', 'product_id', 'cart_id', 'order_id', 'ticket_id', 'detail', 'amount', 'currency', 'occurred_at',
-        'received_at', 'extracted_at',
-    ] %}
-    {{ relation }}.{{ column }}{{ ',' if not loop.last }}
+    {%- for column in event_details().split(',') %}
+    {{ relation }}.{{ column | trim }}{{ ',' if not loop.last }}
     {%- endfor -%}
+{%- endmacro %}
+
+{#- A hash of all columns of an event. -#}
+{% macro event_hash(relation) -%}
+    {%- set columns = [relation ~ '.event_id', relation ~ '.customer_id', relation ~ '.is_shared_device'] -%}
+    {%- for column in event_details().split(',') -%}
+        {%- do columns.append(relation ~ '.' ~ column | trim) -%}
+    {%- endfor -%}
+    {{ columns_hash(columns) }}
+{%- endmacro %}
+
+{#- The person of an event beside which `join_owners` stands. -#}
+{% macro event_owner() -%}
+    coalesce(device_owners.customer_id, identity_graph.customer_id)
 {%- endmacro %}
 
 {#- Whose a record is; on a device of several people, at the time of the event. -#}
@@ -145,13 +161,20 @@
 -#}
 {% macro timeline_changes(told, held, drifted) -%}
 {%- set kept = "source not in ('" ~ drifted | join("', '") ~ "')" if drifted else "event_id is not null" -%}
-changed as (
-    select * from {{ told }}
-    except
+-- as hashes: whole rows side by side take three times the memory
+known as (
     select
-        {{ event_fields('held', owned=true) }}
+        event_id,
+        {{ event_hash('held') }} as said
     from {{ held }} as held
     where extracted_at is null and {{ kept }}
+),
+
+changed as (
+    select {{ told }}.*
+    from {{ told }}
+    left join known on {{ told }}.event_id = known.event_id and {{ event_hash(told) }} = known.said
+    where known.event_id is null
 ),
 
 suspects as (
@@ -167,25 +190,32 @@ suspects as (
     where is_shared_device
 ),
 
+-- few of them have another person now: only of those the whole row is read
 reassigned as (
     select
-        {{ event_fields('held') }},
-        held.customer_id as held_customer_id,
-        held.is_shared_device as held_is_shared_device
+        held.event_id,
+        {{ event_owner() }} as customer_id,
+        device_owners.customer_id is not null as is_shared_device
     from {{ held }} as held
     inner join suspects on held.source = suspects.source and held.record_id = suspects.record_id
     {{ join_owners('held') }}
     left join changed on held.event_id = changed.event_id
-    where changed.event_id is null and held.{{ kept }}
+    where
+        changed.event_id is null
+        and held.{{ kept }}
+        and (
+            {{ event_owner() }} <> held.customer_id
+            or (device_owners.customer_id is not null) <> held.is_shared_device
+        )
 ),
 
 fresh as (
     select * from changed
     union all
     select
-        {{ event_fields('reassigned', owned=true) }}
-    from reassigned
-    where customer_id <> held_customer_id or is_shared_device <> held_is_shared_device
+        {{ event_fields('held', owned_by='reassigned') }}
+    from {{ held }} as held
+    inner join reassigned on held.event_id = reassigned.event_id
 ),
 
 -- what was held of a fresh event leaves its session
@@ -233,7 +263,7 @@ timeline as (
     from fresh
     union all
     select
-        {{ event_fields('held', owned=true) }},
+        {{ event_fields('held', owned_by='held') }},
         false as is_fresh,
         held.session_id as held_session_id
     from {{ held }} as held

@@ -2,25 +2,26 @@
 
 import json
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from kinship.environment import prepare_environment
 from kinship.errors import StoppedByGuard, WrongUse
-from kinship.settings import settings
+from kinship.settings import ROOT, settings
 
 if TYPE_CHECKING:
     from reverse_etl.config import Sync
 
 SYNC = typer.Argument(metavar="[SYNC]", help="One sync; default all.")
 ONE_SYNC = typer.Argument(metavar="SYNC", help="A sync, as its model is named.")
+DRIFT_SAMPLE = 1000
 JSON = typer.Option("--json", help="Print JSON and nothing else.")
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    for command in (plan, sync, status, check, rejected):
+    for command in (plan, sync, status, check, drift, rejected, suppress):
         app.command()(command)
 
 
@@ -46,6 +47,11 @@ def sync(
         float | None,
         typer.Option(min=0, max=1, help="Allow this share of the accepted rows to change, whatever the sync says."),
     ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Send so many rows at the most, of each sync.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but the calls; write nothing.")] = False,
+    resync: Annotated[
+        bool, typer.Option("--resync", help="Send accepted rows again, though they do not differ.")
+    ] = False,
 ) -> None:
     """Send every destination what differs from what it has accepted."""
     from kinship.syncs.printing import print_sync_results, sync_progress
@@ -59,9 +65,11 @@ def sync(
     for one in chosen:
         try:
             with sync_progress(one.name) as on_progress:
-                results.append(
-                    run_sync(one, settings(), allow_change_share=allow_change_share, on_progress=on_progress)
-                )
+                result = run_sync(
+                    one, settings(), allow_change_share=allow_change_share, on_progress=on_progress,
+                    limit=limit, dry_run=dry_run, resync=resync,
+                )  # fmt: skip
+            results.append(result)
         except SyncError as error:
             # one destination's trouble keeps nothing from the others
             errors.append(error)
@@ -94,10 +102,39 @@ def check(destination: Annotated[str, typer.Argument(help="A destination, as its
 
     syncs = [one for one in _syncs(None) if one.destination == destination]
     results = [check_destination(destination, one) for one in syncs] or [check_destination(destination)]
-    lines = [f"{result.destination}: {result.status.replace('_', ' ')}: {result.message}" for result in results]
-    print("\n".join(dict.fromkeys(lines)))
+    # what is the same for all syncs is said once
+    lines = dict.fromkeys(
+        f"{result.destination}: {result.status.replace('_', ' ')}: {_one_line(result.message)}" for result in results
+    )
+    print("\n".join(lines))
     worst = {result.status for result in results}
     raise typer.Exit(1 if "failed" in worst else 2 if "not_configured" in worst else 0)
+
+
+def drift(
+    sync: Annotated[str, ONE_SYNC],
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="Read back so many rows, by chance; default 1000.", show_default=False)
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Read back all of them.")] = False,
+    resend: Annotated[bool, typer.Option("--resend", help="Let the next run send again what drifted.")] = False,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Read back what a destination accepted, and show what is not so any more. Exit code 1: something is not."""
+    from kinship.syncs.printing import print_drift, sync_progress
+    from reverse_etl.drift import drift as compare
+
+    if full and sample is not None:
+        raise WrongUse("--full reads all rows back, --sample some of them: give one of the two")
+    (one,) = _syncs(sync)
+    with sync_progress(one.name) as on_progress:
+        rows = None if full else sample or DRIFT_SAMPLE
+        found = compare(one, settings(), rows, repair=resend, on_progress=on_progress)
+    if as_json:
+        print(json.dumps(found.as_json()))
+    else:
+        print_drift(found, resend)
+    raise typer.Exit(1 if found.drifted > found.made_due else 0)
 
 
 def rejected(
@@ -121,6 +158,35 @@ def rejected(
     from kinship.syncs.printing import print_rejected
 
     print_rejected(one.name, rows, limit)
+
+
+def suppress(
+    kind: Annotated[str, typer.Argument(metavar="TYPE", help="email, phone or customer_id.")],
+    erase: Annotated[bool, typer.Option("--erase", help="Have the person's records deleted, too.")] = False,
+    reason: Annotated[str, typer.Option(help="Why, in a word or two, without a name.")] = "",
+) -> None:
+    """Never send a person again: the value (from standard input) goes into seeds/suppressions.csv as its SHA-256."""
+    from datetime import UTC, datetime
+    from typing import get_args
+
+    from reverse_etl import suppression
+
+    if kind not in get_args(suppression.Kind):
+        raise WrongUse(f"there is no type {kind!r}; there are {', '.join(get_args(suppression.Kind))}")
+    # an argument would stay in the shell's history and in the list of processes
+    value = typer.prompt(kind, hide_input=True) if sys.stdin.isatty() else sys.stdin.readline()
+    try:
+        rows = suppression.suppress(
+            ROOT / "seeds", cast(suppression.Kind, kind), value, "erase" if erase else "suppress", reason,
+            datetime.now(UTC).date(),
+        )  # fmt: skip
+    except ValueError as error:
+        raise WrongUse(str(error)) from None
+    print(f"{rows} rows added to seeds/suppressions.csv; from the next `kinship run` every sync keeps to it")
+
+
+def _one_line(message: str) -> str:
+    return " ".join(message.split())
 
 
 def _syncs(name: str | None) -> "list[Sync]":

@@ -1,3 +1,11 @@
+{%- set changes = ref('int_customers__consent_changes') -%}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='append_new_columns',
+    post_hook="{{ delete_stale(ref('int_customers__consent_changes')) }}",
+) }}
+
 with
 
 consents as (
@@ -6,6 +14,9 @@ consents as (
 
 identity_graph as (
     select * from {{ ref('identity_graph') }}
+    {%- if is_incremental() %}
+    where customer_id in ({{ touched_people(changes) }})
+    {%- endif %}
 ),
 
 customer_consent_events as (
@@ -25,7 +36,8 @@ customer_consent_events as (
         consents.legal_basis,
         consents.source,
         consents.record_id,
-        consents.captured_at
+        consents.captured_at,
+        {{ changes_up_to(changes) }} as changed_at
     from consents
     inner join identity_graph
         on consents.source = identity_graph.source and consents.record_id = identity_graph.record_id

@@ -1,3 +1,11 @@
+{%- set changes = ref('int_customers__consent_changes') -%}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='append_new_columns',
+    post_hook="{{ delete_stale(ref('int_customers__consent_changes')) }}",
+) }}
+
 with
 
 consent_events as (
@@ -9,6 +17,9 @@ consent_events as (
             order by captured_at desc, {{ consent_rank('status') }}, status
         ) as recency
     from {{ ref('customer_consent_events') }}
+    {%- if is_incremental() %}
+    where customer_id in ({{ touched_people(changes) }})
+    {%- endif %}
 ),
 
 -- what each record says today; of a person's records the most restrictive speaks for all
@@ -33,7 +44,8 @@ customer_consents as (
         legal_basis,
         source,
         record_id,
-        captured_at
+        captured_at,
+        {{ changes_up_to(changes) }} as changed_at
     from said_by_record
     where precedence = 1
 )

@@ -55,7 +55,7 @@ sessionised as (
 
 customer_events as (
     select
-        {{ event_fields('sessionised', owned=true) }},
+        {{ event_fields('sessionised', owned_by='sessionised') }},
         sessionised.session_id,
         {{ current_utc() }} as changed_at
     from sessionised

@@ -1,6 +1,11 @@
 {#- A path is told by its last six steps at most. -#}
 with
 
+-- of others no path is told: two in three people have not ordered
+buyers as (
+    select distinct customer_id from {{ ref('int_customers__counted_orders') }}
+),
+
 -- an event leads to the next order, and to no other
 moments as (
     select
@@ -14,6 +19,7 @@ moments as (
         {{ is_engagement('event_type') }}
         and event_type not in ('order_placed', 'order_completed_web')
         and occurred_at <= {{ as_of() }}
+        and customer_id in (select customer_id from buyers)
     union all
     select distinct
         customer_id,

@@ -1,34 +1,24 @@
-"""Files in a directory: the destination that needs no network. A feed for machines.
+"""Files in a directory: the destination that needs no network (`files.py` says what is in them)."""
 
-A batch is one delta file with whole rows and a column `_operation` (`upsert` or `remove`; a removal holds the key
-alone), and a manifest beside it. The manifest is written last: a data file without one is not finished. The same batch
-sent again after a crash overwrites the same file. A CSV has lists and structs as JSON. Nothing is escaped for
-spreadsheets: a value that begins with `=` arrives as it is.
-"""
-
-import hashlib
-import json
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, TypeVar
 
 import duckdb
-import pyarrow as pa
 
-from reverse_etl.destination import Batch, CheckResult, Destination, Mode, Operation, Outcome, Target
-from reverse_etl.errors import ConfigurationError
+from reverse_etl.destination import Batch, CheckResult, Destination, Mode, Outcome, Target
+from reverse_etl.errors import ConfigurationError, Retryable
+from reverse_etl.files import LIMITS, Feed, FeedOptions, render
 from reverse_etl.limits import Limits, Options
-from reverse_etl.warehouse import literal, quoted
 
-_COPY = {"csv": "format csv, header", "jsonl": "format json", "parquet": "format parquet"}
+Written = TypeVar("Written")
 
 
-class FileOptions(Options):
+class FileOptions(FeedOptions):
     """`directory` may be relative to the folder of the warehouse; default `KINSHIP_FILE_DIR`, or `outbox` there."""
 
-    format: Literal["csv", "jsonl", "parquet"] = "csv"
     directory: str | None = None
 
 
@@ -41,33 +31,28 @@ class FileDestination(Destination):
     def __init__(self, target: Target) -> None:
         super().__init__(target)
         options: FileOptions = target.options
-        self._format = options.format
+        self._feed = Feed(target, options)
         directory = options.directory or os.environ.get("KINSHIP_FILE_DIR") or "outbox"
         self._root = (target.state / Path(directory).expanduser()).resolve()
-        self._folder = self._root / target.sync if target.sync else self._root
 
     @classmethod
     def limits(cls, object: str, options: Options) -> Limits:
-        return Limits(rows=50_000)
+        return LIMITS
 
     @classmethod
     def render(cls, column: str, kind: str) -> str:
-        # NaN and infinity are no JSON, and no consumer of a CSV agrees on their spelling
-        return f"case when isfinite({column}) then {column} end" if kind in ("FLOAT", "DOUBLE") else column
+        return render(column, kind)
 
     async def check(self) -> CheckResult:
-        existing = next(folder for folder in (self._folder, *self._folder.parents) if folder.exists())
+        existing = next(folder for folder in (self._root, *self._root.parents) if folder.exists())
         if not existing.is_dir() or not os.access(existing, os.W_OK):
             return CheckResult("file", "failed", f"cannot write to {existing}")
-        return CheckResult("file", "ok", f"writes to {self._folder}")
+        return CheckResult("file", "ok", f"writes to {self._root}")
 
     async def prepare(self) -> None:
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigurationError(f"cannot make the directory {self._folder}: {error.strerror}") from None
-        if not os.access(self._folder, os.W_OK):
-            raise ConfigurationError(f"the directory {self._folder} is not writable")
+        self._make(self._root)
+        if not os.access(self._root, os.W_OK):
+            raise ConfigurationError(f"the directory {self._root} is not writable")
 
     def send(self, batch: Batch) -> AsyncIterator[Outcome]:
         return self._write(batch)
@@ -76,60 +61,40 @@ class FileDestination(Destination):
         return self._write(batch)
 
     async def _write(self, batch: Batch) -> AsyncIterator[Outcome]:
-        table = self._table(batch)
-        name = f"{batch.id}.{self._format}"
         await self.target.meter.call()
-        digest = self._replace(name, lambda path: self._dump(table, path))
-        manifest = {
-            "file": name,
-            "sync": self.target.sync,
-            "object": self.target.object,
-            "key": self.target.key,
-            "operation": "remove" if batch.operation is Operation.REMOVE else "upsert",
-            "rows": table.num_rows,
-            "columns": table.column_names,
-            "sha256": digest,
-            "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-        self._replace(f"{batch.id}.manifest.json", lambda path: path.write_text(json.dumps(manifest, indent=2) + "\n"))
+        try:
+            await asyncio.to_thread(self._place, batch)
+        except (OSError, duckdb.IOException):
+            raise Retryable("not_written", f"cannot write below {self._root}: is the disk full?") from None
         for row in batch.rows:
             yield Outcome(row.key, "accepted")
 
-    def _table(self, batch: Batch) -> pa.Table:
-        if batch.table is not None:
-            table = batch.table
-            operation = "upsert"
-        else:
-            table = pa.table({self.target.key: [row.key for row in batch.rows]})
-            operation = "remove"
-        return table.add_column(0, "_operation", pa.array([operation] * table.num_rows, pa.string()))
+    def _place(self, batch: Batch) -> None:
+        data, manifest = (self._root / name for name in self._feed.names(batch))
+        self._make(data.parent)
+        delta = _replace(data, lambda draft: self._feed.write(batch, draft))
+        _replace(manifest, lambda draft: draft.write_bytes(delta.manifest))
 
-    def _dump(self, table: pa.Table, path: Path) -> None:
-        with duckdb.connect(":memory:") as connection:
-            connection.register("batch", table)
-            columns = ", ".join(
-                f"to_json({quoted(field.name)}) as {quoted(field.name)}"
-                if self._format == "csv" and pa.types.is_nested(field.type)
-                else quoted(field.name)
-                for field in table.schema
-            )
-            target = f"{literal(str(path))} ({_COPY[self._format]})"
-            connection.execute(f"copy (select {columns} from batch) to {target}")  # noqa: S608 - quoted
-
-    def _replace(self, name: str, write: Callable[[Path], object]) -> str:
-        """Write beside, flush to disk, rename; the sha256 of what was written."""
-        path = self._folder / name
-        draft = self._folder / f".{name}.part"
-        write(draft)
-        digest = hashlib.sha256()
-        with draft.open("rb+") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-            os.fsync(file.fileno())
-        draft.replace(path)
-        folder = os.open(self._folder, os.O_RDONLY)
+    def _make(self, folder: Path) -> None:
         try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-        return digest.hexdigest()
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(f"cannot make the directory {folder}: {error.strerror}") from None
+
+
+def _replace(path: Path, write: Callable[[Path], Written]) -> Written:
+    """Write beside, flush to disk, rename."""
+    draft = path.with_name(f".{path.name}.part")
+    written = write(draft)
+    _flush(draft)
+    draft.replace(path)
+    _flush(path.parent)
+    return written
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -201,6 +201,8 @@ class Postgres(Destination):
 
     async def read(self, rows: Sequence[Row]) -> AsyncIterator[Found]:
         asked = {row.destination_id or row.key: row.key for row in rows}
+        if not self._columns:
+            await self.prepare()
         fields = sql.SQL(", ").join(self._shown(name) for name in self.target.fields)
         async with self._transaction() as connection:
             cursor = await connection.execute(

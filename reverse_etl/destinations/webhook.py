@@ -25,14 +25,14 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import orjson
 from pydantic import Field
 
 from reverse_etl.addresses import Allowed, checked_transport
-from reverse_etl.destination import Batch, CheckResult, Destination, Operation, Outcome, Row, Target
+from reverse_etl.destination import Batch, CheckResult, Destination, Mode, Operation, Outcome, Row, Target
 from reverse_etl.environment import credentials, setting
 from reverse_etl.errors import AuthenticationError, ConfigurationError, DestinationError, Rejected, SyncError
 from reverse_etl.http import Http
@@ -62,6 +62,7 @@ class Webhook(Destination):
     """One address that takes rows."""
 
     options_model = WebhookOptions
+    modes: ClassVar[frozenset[Mode]] = frozenset({"upsert", "create", "mirror"})
 
     def __init__(self, target: Target) -> None:
         super().__init__(target)

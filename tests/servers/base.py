@@ -46,6 +46,8 @@ class Answer:
     status: int = 200
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
+    reason: str | None = None
+    """The text of the status line, for tools that put their message there."""
 
 
 @dataclass
@@ -91,6 +93,8 @@ class ToolServer(ABC):
         self.requests: list[Request] = []
         self.broken: list[str] = []
         """Limits of the tool that a client broke (batch too large, too fast ...): a well-behaved one breaks none."""
+        self.loses: set[tuple[str, str]] = set()
+        """Methods and paths of calls that are done and whose answers are lost."""
         self.is_silent = False
         """For the request at hand: answer as if all went well, write nothing."""
         self._lock = threading.RLock()
@@ -151,7 +155,8 @@ class ToolServer(ABC):
                 return self.too_many()
             self.is_silent = fault == "silent"
             answer = self.handle(request)
-        return None if fault == "drop_after" else answer
+        is_lost = fault == "drop_after" or (request.method, request.path) in self.loses
+        return None if is_lost else answer
 
     def _in_pace(self) -> bool:
         now = time.monotonic()
@@ -189,7 +194,7 @@ class _Handler(BaseHTTPRequestHandler):
         content = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
         if answer.status == 204:
             content = b""
-        self.send_response(answer.status)
+        self.send_response(answer.status, answer.reason)
         for name, value in ({"Content-Type": "application/json"} | answer.headers).items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))

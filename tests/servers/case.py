@@ -41,6 +41,8 @@ class Case(ABC):
     exact_once: ClassVar[bool] = True
     """False where the tool itself offers no way to know whether a call whose answer was lost took effect."""
 
+    is_slow: ClassVar[bool] = False
+    """True for a real tool that takes minutes to install: its tests run with `make test-slow`."""
     weathers: ClassVar[int] = 4
     """In how many seeds of bad weather it is tried: fewer for a real tool that takes its time."""
 

@@ -76,8 +76,15 @@ class KlaviyoServer(ToolServer):
         """Whether import errors name the place of the row, or only give its payload back."""
         self.nameless = False
         """Import errors name nothing at all."""
+        self.tells = 1_000_000
+        """So many errors of a job are told."""
         self.lazy_jobs = 0
         """So many jobs end without having done anything."""
+        self.answers: list[tuple[Request, Answer]] = []
+        self.poll_answers: list[Answer] = []
+        """What the next looks at a job are answered instead."""
+        self.denied: set[str] = set()
+        """Endpoints the key has no scope for."""
         self.keeps_rates = False
         self._seen: dict[tuple[str, int, int], int] = {}
         self._unique: set[tuple[str, str, str]] = set()
@@ -101,12 +108,20 @@ class KlaviyoServer(ToolServer):
             None,
         )
 
+    def answer(self, request: Request) -> Answer | None:
+        answer = super().answer(request)
+        if answer is not None:
+            self.answers.append((request, answer))
+        return answer
+
     def handle(self, request: Request) -> Answer:
         parts = request.path.removeprefix("/api/").split("/")
         if self.keeps_rates and (limited := self._over_rate(parts[0])):
             return limited
         if request.headers.get("authorization") != f"Klaviyo-API-Key {KEY}":
             return _errors(401, "not_authenticated")
+        if parts[0] in self.denied:
+            return _errors(403, "permission_denied")
         if request.headers.get("revision") != REVISION:
             return _errors(400, "invalid_revision")
         if request.body and request.headers.get("content-type") != "application/vnd.api+json":
@@ -127,13 +142,18 @@ class KlaviyoServer(ToolServer):
             case ("GET", "profile-bulk-import-jobs", name):
                 return self._job(name)
             case ("GET", "profile-bulk-import-jobs", name, "import-errors"):
-                return self._page(request, self.jobs[name].errors, f"/profile-bulk-import-jobs/{name}/import-errors")
+                return self._page(
+                    request, self.jobs[name].errors[: self.tells], f"/profile-bulk-import-jobs/{name}/import-errors"
+                )
             case ("POST", "profile-merge"):
                 return self._merge(content["data"])
             case (_, "lists", name, *_) if name not in self.lists:
                 return _errors(404, "not_found")
             case ("GET", "lists", name):
-                return Answer(200, {"data": {"type": "list", "id": name, "attributes": {"name": "Readers"}}})
+                links = {"self": f"{self.url}{request.path}"}
+                return Answer(
+                    200, {"data": {"type": "list", "id": name, "attributes": {"name": "Readers"}, "links": links}}
+                )
             case ("GET", "lists", name, "profiles"):
                 members = [p for p in self.profiles.values() if p.id in self.lists[name]]
                 return self._page(request, self._filtered(members, request), f"/lists/{name}/profiles")
@@ -186,10 +206,9 @@ class KlaviyoServer(ToolServer):
         if not 1 <= size <= 100:
             return _errors(400, "invalid")
         start = int(request.query.get("page[cursor]", "0") or 0)
-        following = None
+        links = {"self": f"{self.url}/api{path}"}
         if start + size < len(records):
-            following = f"{self.url}/api{path}?{quote('page[cursor]')}={start + size}"
-        links = {"self": f"{self.url}/api{path}", "next": following}
+            links["next"] = f"{self.url}/api{path}?{quote('page[cursor]')}={start + size}"
         return Answer(200, {"data": records[start : start + size], "links": links})
 
     def _fault_of(self, given: dict[str, Any]) -> tuple[str, str] | None:
@@ -287,6 +306,8 @@ class KlaviyoServer(ToolServer):
         return {"type": "import-error", "id": f"error-{place}", "attributes": attributes}
 
     def _job(self, name: str) -> Answer:
+        if self.poll_answers:
+            return self.poll_answers.pop(0)
         job = self.jobs[name]
         job.polls_left -= 1
         status = job.status if job.polls_left <= 0 else "processing"
@@ -315,7 +336,7 @@ class KlaviyoServer(ToolServer):
         kept.properties = {**source.properties, **kept.properties}
         kept.suppression += source.suppression
         del self.profiles[source.id]
-        return Answer(201, {"data": {"type": "profile-merge", "id": kept.id}})
+        return Answer(201, {"data": {"type": "profile", "id": kept.id, "links": _links(kept)}})
 
     def _members(self, method: str, name: str, ids: list[str]) -> Answer:
         if len(ids) > 1_000:
@@ -443,6 +464,7 @@ def _moments(profile: Profile, name: list[str]) -> list[datetime]:
 
 def _show(profile: Profile, subscriptions: bool) -> dict[str, Any]:
     attributes = {name: profile.attributes.get(name) for name in _ATTRIBUTES} | {"properties": profile.properties}
+    attributes |= {"location": profile.attributes.get("location") or {}, "joined_group_at": "2026-01-01T00:00:00+00:00"}
     if subscriptions:
         email = {
             "can_receive_email_marketing": not profile.suppression,
@@ -457,7 +479,11 @@ def _show(profile: Profile, subscriptions: bool) -> dict[str, Any]:
             "consent_timestamp": profile.consented_at.get("sms"),
         }
         attributes["subscriptions"] = {"email": {"marketing": email}, "sms": {"marketing": sms}}
-    return {"type": "profile", "id": profile.id, "attributes": attributes}
+    return {"type": "profile", "id": profile.id, "attributes": attributes, "links": _links(profile)}
+
+
+def _links(profile: Profile) -> dict[str, str]:
+    return {"self": f"https://a.klaviyo.com/api/profiles/{profile.id}/"}
 
 
 def _errors(status: int, code: str, pointer: str = "/data") -> Answer:

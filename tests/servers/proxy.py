@@ -1,7 +1,7 @@
 """Bad weather before a real tool: hands every call on, but for those that a fault meets."""
 
 import http.client
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from servers.base import Answer, Request, ToolServer
 
@@ -22,7 +22,7 @@ class Proxy(ToolServer):
         try:
             kept = ("authorization", "content-type", "accept", "x-publishable-api-key", "accept-version")
             headers = {name: value for name, value in request.headers.items() if name in kept}
-            path = request.path + ("?" + urlencode(request.query) if request.query else "")
+            path = request.path + ("?" + request.raw_query if request.raw_query else "")
             connection.request(request.method, path, request.body or None, headers)
             answer = connection.getresponse()
             body = answer.read()

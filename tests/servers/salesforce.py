@@ -392,4 +392,5 @@ class Composite(Case):
 
 
 class Bulk(Composite):
+    weathers = 2  # eight calls a batch
     sync = {**Composite.sync, "options": {**Composite.sync["options"], "bulk_from": 1}}  # noqa: RUF012

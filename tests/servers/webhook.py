@@ -108,9 +108,12 @@ class Batches(Case):
 
 
 class RowResults(Batches):
+    weathers = 2
+
     def server(self, folder: Path) -> Receiver:
         return Receiver(row_results=True)
 
 
 class OnePerCall(Batches):
+    weathers = 2
     sync: ClassVar[dict[str, Any]] = {"object": "people", "key": "email", "options": {"one_per_call": True}}

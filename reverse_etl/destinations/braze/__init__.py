@@ -54,21 +54,21 @@ _STANDARD = frozenset(
 )
 """Fields that every user has: they are not ours to empty, and an export has them outside `custom_attributes`."""
 _SUBSCRIBING = frozenset({"email_subscribe", "push_subscribe", "subscription_groups"})
-_FIRST_DAY = datetime(2011, 1, 1)
-"""Braze is not older; `/email/unsubscribes` wants a first day."""
 _PAGE = 500
 
 
 class BrazeOptions(Options):
     """`delete_created`: a removal deletes users that this sync made (for good, with all that the apps know of them), at
     the price of an export for each batch of additions. `clear_fields`: comma separated attributes that a removal
-    empties; default: the sync's custom attributes. `event`: the name of all events, where there is no column `name`."""
+    empties; default: the sync's custom attributes. `event`: the name of all events, where there is no column `name`.
+    `first_opt_out_days`: how far the first look at unsubscribes goes back; each of them costs an export."""
 
     subscription_group_id: str | None = Field(default=None, min_length=1)
     delete_created: bool = False
     clear_fields: str | None = None
     event: str | None = Field(default=None, min_length=1, max_length=255)
     app_id: str | None = None
+    first_opt_out_days: int = Field(default=30, ge=0)
     exports_per_minute: int = Field(default=250, gt=0)
     timeout_seconds: float = Field(default=60.0, gt=0)
 
@@ -280,16 +280,19 @@ class Braze(Destination):
             yield Found(name, name, {field: held[field] for field in self.target.fields if field in held})
 
     async def opt_outs(self, since: datetime | None) -> AsyncIterator[OptOut]:
+        if self.target.object == "events":
+            return  # the key of an event says nothing of a person
+        now = datetime.now(UTC).replace(tzinfo=None)
+        after = since or now - timedelta(days=self._options.first_opt_out_days)
         # whole days in UTC, the last one not included
-        last = datetime.now(UTC) + timedelta(days=1)
-        parameters = {"start_date": f"{since or _FIRST_DAY:%Y-%m-%d}", "end_date": f"{last:%Y-%m-%d}"}
+        parameters = {"start_date": f"{after:%Y-%m-%d}", "end_date": f"{now + timedelta(days=1):%Y-%m-%d}"}
         offset = 0
         while True:
             page = {**parameters, "limit": _PAGE, "offset": offset, "sort_direction": "asc"}
             entries = body(await self._client.call("GET", "/email/unsubscribes", params=page))["emails"]
             for entry in entries:
                 at = datetime.strptime(entry["unsubscribed_at"], "%Y-%m-%d %H:%M:%S %z").astimezone(UTC)
-                if since is None or at.replace(tzinfo=None) >= since:
+                if at.replace(tzinfo=None) >= after:
                     for name in await self._client.users_with(entry["email"]):
                         yield OptOut(name, "email", at.replace(tzinfo=None))
             if len(entries) < _PAGE:

@@ -26,19 +26,15 @@ class Client:
 
     def __init__(self, meter: Meter, timeout: float, exports_per_minute: int) -> None:
         url, key = credentials("braze", URL, KEY)
-        self._meter = meter
         self._exports = Meter((Rate(exports_per_minute, 60),))
         headers = {"Authorization": f"Bearer {key}"}
         self._http = Http("braze", url.rstrip("/"), meter, headers=headers, timeout=timeout)
 
     async def call(self, method: str, path: str, *, expect: tuple[int, ...] = (), **arguments: Any) -> httpx.Response:
-        """One call; `expect` as in `Http.request`. On 429 nothing goes out until the window ends."""
+        """One call; `expect` as in `Http.request`. A 429 says how long the window is still closed."""
         response = await self._http.request(method, path, expect=(401, 404, 429, *expect), **arguments)
         if response.status_code == 429:
-            wait = _until_reset(response)
-            if wait is not None:
-                self._meter.pause(wait)
-            raise RateLimited(wait)
+            raise RateLimited(_until_reset(response))
         if response.status_code in (401, 404):
             raise AuthenticationError(f"braze refuses the key (HTTP {response.status_code}): check {URL} and {KEY}")
         return response

@@ -21,7 +21,7 @@ from pydantic import Field, SecretStr
 from reverse_etl.destination import Batch, CheckResult, Destination, Found, OptOut, Outcome, Row, Target
 from reverse_etl.destinations.hubspot.client import BATCH, BatchAnswer, Client, parts
 from reverse_etl.environment import credentials, setting
-from reverse_etl.errors import ConfigurationError, Rejected
+from reverse_etl.errors import AuthenticationError, ConfigurationError, Rejected
 from reverse_etl.limits import Limits, Options, Rate
 from reverse_etl.rendering import for_text
 
@@ -75,6 +75,10 @@ class Hubspot(Destination):
         self._list_id = str(self._options.list_id or "")
         url = setting("KINSHIP_HUBSPOT_URL", "https://api.hubapi.com")
         self._client = Client(url, SecretStr(token), target.meter, self._options.timeout_seconds)
+        self._ours: set[str] = set()
+        """Records that this run merged from records of ours."""
+        self._known: dict[str, dict[str, Any]] = {}
+        """The object's properties."""
         self._cleared: tuple[str, ...] = ()
 
     @classmethod
@@ -106,11 +110,11 @@ class Hubspot(Destination):
             return -(-rows // limits.rows)
 
         if object == LISTS:
-            # the list, the contacts' properties; then an id for each address, 100 at a time, and the memberships
+            # the list, its contacts' properties, who opted out; an id for each address, 100 at a time; the memberships
             lookups = (adds // limits.rows) * -(-limits.rows // BATCH) + -(-(adds % limits.rows) // BATCH)
-            return 2 + lookups + batches(adds) + batches(changes) + batches(removals)
-        # the properties; look up and upsert; update; read and archive
-        return 1 + 2 * batches(adds) + batches(changes) + 2 * batches(removals)
+            return 3 + lookups + batches(adds) + batches(changes) + batches(removals)
+        # the properties, who opted out; look up and upsert; update; read and archive
+        return 1 + (object == "contacts") + 2 * batches(adds) + batches(changes) + 2 * batches(removals)
 
     async def check(self) -> CheckResult:
         account = await self._client.account()
@@ -124,7 +128,7 @@ class Hubspot(Destination):
         if self._is_list:
             await self._prepare_list()
         try:
-            known = await self._client.properties(self._object)
+            known = self._known = await self._client.properties(self._object)
         except Rejected as refused:
             raise ConfigurationError(
                 f"{sync}: HubSpot does not know the object {self.target.object!r} ({refused.error_class}); "
@@ -284,6 +288,9 @@ class Hubspot(Destination):
         key = self.target.key
         if self._object != "contacts":
             return
+        self._known = self._known or await self._client.properties(self._object)
+        if _OPTED_OUT not in self._known:
+            return
         filters = [{"propertyName": _OPTED_OUT, "operator": "EQ", "value": "true"}]
         if since is not None:
             milliseconds = int(since.replace(tzinfo=UTC).timestamp() * 1000)
@@ -300,22 +307,31 @@ class Hubspot(Destination):
                 "after": "0",
             }
             page = await self._client.search("contacts", query)
-            keys = {
-                str(record["properties"]["email"]).lower(): str(record["properties"][key]).strip().lower()
+            there = {
+                str(record["properties"]["email"]).lower(): record
                 for record in page
                 if record["properties"].get("email") and record["properties"].get(key)
             }
-            for emails in parts(sorted(keys), BATCH):
-                for email, told in (await self._client.unsubscribed(emails)).items():
-                    at = datetime.fromisoformat(told).astimezone(UTC).replace(tzinfo=None)
-                    if email in keys and (since is None or at >= since):
-                        yield OptOut(keys[email], "email", at)
+            for emails in parts(sorted(there), BATCH):
+                for email, told in (await self._times(emails)).items():
+                    at = datetime.fromisoformat(told or there[email]["updatedAt"]).astimezone(UTC).replace(tzinfo=None)
+                    if since is None or at >= since:
+                        yield OptOut(str(there[email]["properties"][key]).strip().lower(), "email", at)
             if len(page) < _PAGE:
                 return
             last = page[-1]["id"]
 
     async def close(self) -> None:
         await self._client.close()
+
+    async def _times(self, emails: Sequence[str]) -> Mapping[str, str | None]:
+        """When they opted out, as far as HubSpot tells."""
+        try:
+            told = await self._client.unsubscribed(emails)
+        except AuthenticationError:
+            # the scope is not part of every tier; that they opted out is known anyway
+            told = {}
+        return {email: told.get(email) for email in emails}
 
     async def _join(self, rows: Sequence[Row]) -> AsyncIterator[Outcome]:
         members: dict[str, list[Row]] = {}
@@ -372,11 +388,12 @@ class Hubspot(Destination):
         for result in answer.results:
             trace = result.get("objectWriteTraceId")
             for row in take([str(trace)] if trace is not None else [], [result["id"], *self._keys_of(result)]):
-                made_since_we_looked = row.destination_id is None and result.get("new") is False
-                if made_since_we_looked or row.destination_id not in (None, str(result["id"])):
-                    # or merged with another record: not ours alone
+                record = str(result["id"])
+                is_new = row.destination_id is None and result.get("new") is not False
+                if not is_new and record != row.destination_id and record not in self._ours:
+                    # somebody else made it since we looked, or merged it with a record of others
                     row.created_by_us = False
-                yield Outcome(row.key, "accepted", destination_id=str(result["id"]))
+                yield Outcome(row.key, "accepted", destination_id=record)
         nameless = None
         for refusal in answer.refusals:
             named = list(take(list(refusal.traces), list(refusal.ids)))
@@ -408,11 +425,13 @@ class Hubspot(Destination):
             return None
         if goes is not None and goes != stays:
             try:
-                await self._client.merge(self._object, goes, stays)
+                stays = await self._client.merge(self._object, goes, stays)
             except Rejected as refused:
                 return Outcome(row.key, "rejected", error_class=f"merge_{refused.error_class}")
         # else deleted, or merged by a call whose answer was lost
-        return Outcome(row.key, "accepted")
+        if row.created_by_us:
+            self._ours.add(stays)
+        return Outcome(row.key, "accepted", destination_id=stays)
 
     async def _leads_to(self, record: str | None) -> str | None:
         """The id of the record that an id stands for now."""

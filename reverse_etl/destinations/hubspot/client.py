@@ -96,10 +96,10 @@ class Client:
             found += answer.results
         return found
 
-    async def merge(self, object: str, merged: str, primary: str) -> None:
-        """One record becomes part of another. The result is a record with an id of its own, which both lead to."""
+    async def merge(self, object: str, merged: str, primary: str) -> str:
+        """One record becomes part of another. The result has an id of its own, which is returned; both lead to it."""
         payload = {"objectIdToMerge": merged, "primaryObjectId": primary}
-        await self._call("POST", f"/crm/objects/{VERSION}/{object}/merge", json=payload)
+        return str((await self._json("POST", f"/crm/objects/{VERSION}/{object}/merge", json=payload))["id"])
 
     async def erase_contact(self, record: str) -> None:
         """GDPR deletion, by id: by the e-mail of somebody unknown it would put that address on a block list."""

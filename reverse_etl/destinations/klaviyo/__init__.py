@@ -214,7 +214,9 @@ class Klaviyo(Destination):
                 yield found
 
     async def opt_outs(self, since: datetime | None) -> AsyncIterator[OptOut]:
-        key = self.target.key if self.target.key in IDENTIFIERS else "email"
+        key = self.target.key
+        if key not in IDENTIFIERS:
+            return  # the key of an event says nothing of a person
         after = since or datetime(2012, 1, 1)  # Klaviyo is not older
         if self.target.channel == "sms":
             # nothing filters by it: look through whoever changed

@@ -16,7 +16,7 @@ import httpx
 
 from reverse_etl.destination import Outcome, Row
 from reverse_etl.environment import credentials, setting
-from reverse_etl.errors import RateLimited, Rejected, Retryable
+from reverse_etl.errors import AuthenticationError, RateLimited, Rejected, Retryable
 from reverse_etl.http import Http, body
 from reverse_etl.limits import Rate
 from reverse_etl.pace import Meter
@@ -80,7 +80,10 @@ class Client:
         arguments: dict[str, Any] = {}
         if content is not None:
             arguments = {"content": encoded(content), "headers": {"Content-Type": _TYPE}}
-        return await self._http.request(method, path, params=params, expect=expect, **arguments)
+        response = await self._http.request(method, path, params=params, expect=(403, *expect), **arguments)
+        if response.status_code == 403:
+            raise AuthenticationError(f"klaviyo's key has no right to {endpoint} (HTTP 403): give {KEY} its scope")
+        return response
 
     async def pages(self, path: str, params: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
         """The records of a collection, page after page."""

@@ -119,11 +119,12 @@ class Profiles:
             places = _Places(self._target.key, taken)
             async for error in self._client.pages(f"/profile-bulk-import-jobs/{quote(job)}/import-errors", {}):
                 place = places.of(error["attributes"])
-                if place is None:
-                    # somebody of these, and nobody says who: the engine halves the batch until it is clear
-                    raise Rejected("import_error")
-                errors[place] = code_of(error["attributes"])
-        if len(errors) < failed or int(ended.get("completed_count") or 0) + failed < len(taken):
+                if place is not None:
+                    errors[place] = code_of(error["attributes"])
+            if len(errors) < failed:
+                # somebody else of these, and nobody says who: the engine halves the batch until it is clear
+                raise Rejected("import_error")
+        if int(ended.get("completed_count") or 0) + failed < len(taken):
             raise Retryable("job_incomplete", "klaviyo's import job ended without all of its profiles")
         for place, (row, _) in enumerate(taken):
             if place not in errors:

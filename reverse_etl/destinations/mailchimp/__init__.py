@@ -283,6 +283,7 @@ class Mailchimp(Destination):
                     yield Found(row.key, _id(member), {})
             elif member.get("status") != "archived":
                 held = {**member.get("merge_fields", {}), **{name: member.get(name) for name in _MEMBER_FIELDS}}
+                held["vip"] = str(bool(held["vip"])).lower()  # as it is rendered
                 fields = {name: held[name] for name in self.target.fields if name in held}
                 yield Found(row.key, _id(member), {**fields, _KEY: member[_KEY]})
 

@@ -123,8 +123,8 @@ class Salesforce(Destination):
 
         full, rest = divmod(adds, limits.rows)
         lookups = full * -(-limits.rows // KEYS) + -(-rest // KEYS)
-        # log in, describe
-        return 2 + lookups + writes(adds) + writes(changes) + writes(removals)
+        # log in, describe, who opted out
+        return 3 + lookups + writes(adds) + writes(changes) + writes(removals)
 
     async def check(self) -> CheckResult:
         daily = (await self._client.limits()).get("DailyApiRequests") or {}
@@ -237,6 +237,7 @@ class Salesforce(Destination):
                 yield Outcome(key, "rejected", error_class="hard_delete_not_allowed")
 
     async def read(self, rows: Sequence[Row]) -> AsyncIterator[Found]:
+        self._fields = self._fields or await self._client.fields(self.target.object)
         missing = [row.key for row in rows if not row.destination_id]
         found = await self.lookup(missing) if missing else {}
         by_id = {row.destination_id or next(iter(found.get(row.key, ())), ""): row for row in rows}
@@ -252,8 +253,8 @@ class Salesforce(Destination):
         """Contacts, leads and person accounts that opted out of e-mail; the time is that of the record's last change,
         Salesforce keeps no other."""
         object, key = self.target.object, self.target.key
-        fields = await self._client.fields(object)
-        if _OPTED_OUT not in fields:
+        self._fields = self._fields or await self._client.fields(object)
+        if _OPTED_OUT not in self._fields:
             return
         changed = f" AND LastModifiedDate >= {since.isoformat(timespec='milliseconds')}Z" if since else ""
         soql = f"SELECT {key}, LastModifiedDate FROM {object} WHERE {_OPTED_OUT} = true AND {key} != null{changed}"  # noqa: S608

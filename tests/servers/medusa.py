@@ -1,0 +1,143 @@
+"""The case of `medusa`: the real shop, from npm, on a PostgreSQL of the tests. Slow: minutes the first time."""
+
+import atexit
+import json
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+from servers import npm, postgres
+from servers.base import Faults
+from servers.case import Case
+from servers.proxy import Proxy
+
+VERSION = "2.21.2"
+CONFIGURATION = """const { defineConfig } = require("@medusajs/framework/utils")
+module.exports = defineConfig({
+  projectConfig: {
+    databaseUrl: process.env.DATABASE_URL,
+    http: { storeCors: "*", adminCors: "*", authCors: "*", jwtSecret: "test", cookieSecret: "test" },
+  },
+  admin: { disable: true },
+})
+"""
+
+
+class Shop:
+    """A running Medusa, one for all tests; `call` is its API with the rights of an administrator."""
+
+    def __init__(self) -> None:
+        environment = npm.environment()
+        home = npm.cache("medusa", VERSION)
+        if not home.exists():
+            npm.install(home, {f"@medusajs/{name}": VERSION for name in ("medusa", "cli", "framework")})
+        (home / "medusa-config.js").write_text(CONFIGURATION)
+        self._port = postgres.start()
+        database = postgres.Database(self._port, "medusa")
+        postgres.Database(self._port, "postgres").query("create database medusa")
+        self.database = database
+        environment |= {
+            "DATABASE_URL": database.url, "NODE_ENV": "production", "MEDUSA_DISABLE_TELEMETRY": "true",
+            "MEDUSA_FF_ANALYTICS": "false",
+        }  # fmt: skip
+        program = home / "node_modules" / ".bin" / "medusa"
+        npm.call([program, "db:migrate"], home, environment)
+        npm.call([program, "user", "-e", "admin@example.com", "-p", "secret-admin"], home, environment)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self._log = Path(tempfile.mkdtemp(prefix="kinship-medusa-")) / "log"
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(
+                [program, "start", "-p", str(port)], cwd=home, env=environment, stdout=log, stderr=log
+            )
+        atexit.register(self._process.kill)
+        self.url = f"http://127.0.0.1:{port}"
+        self._wait()
+        token = self.call("POST", "/auth/user/emailpass", {"email": "admin@example.com", "password": "secret-admin"})
+        self._authorization = f"Bearer {token['token']}"
+        self.key: str = self.call("POST", "/admin/api-keys", {"title": "kinship", "type": "secret"})["api_key"]["token"]
+        self.proxy = Proxy(self.url)
+        self.proxy.__enter__()
+
+    _authorization = ""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"KINSHIP_MEDUSA_URL": self.proxy.url, "KINSHIP_MEDUSA_API_KEY": self.key}
+
+    @property
+    def calls(self) -> int:
+        return self.proxy.calls
+
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        given = {"Content-Type": "application/json"} | (headers or {"Authorization": self._authorization})
+        content = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, content, given, method=method)
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer)
+
+    def empty(self) -> None:
+        """Forget every customer, group and cart."""
+        self.database.query(
+            "truncate customer, customer_group, customer_group_customer, customer_address, cart cascade"
+        )
+        self.proxy.faults = Faults()
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                urllib.request.urlopen(f"{self.url}/health").close()
+                return
+            except (urllib.error.URLError, ConnectionError):
+                if time.monotonic() > deadline or self._process.poll() is not None:
+                    raise AssertionError(self._log.read_text()[-2000:]) from None
+                time.sleep(0.2)
+
+
+@cache
+def shop() -> Shop:
+    """The one of this process, started at the first call."""
+    return Shop()
+
+
+class Customers(Case):
+    sync: ClassVar[dict[str, Any]] = {"object": "customers", "key": "email"}
+    value = "kinship_stage"
+    weathers = 2
+    is_slow = True
+
+    @contextmanager
+    def server(self, folder: Path) -> Iterator[Shop]:
+        running = shop()
+        running.empty()
+        yield running
+
+    def row(self, n: int, value: str) -> dict[str, Any]:
+        return {"email": self.key(n), "last_name": f"O'Neil {n}", "kinship_stage": value}
+
+    def poisoned(self, n: int) -> dict[str, Any]:
+        return {**self.row(n, "lead"), "email": "no address"}
+
+    def wrong_credentials(self, environment: dict[str, str]) -> dict[str, str]:
+        return environment | {"KINSHIP_MEDUSA_API_KEY": "sk_wrong-key-of-medusa"}
+
+    def before(self, server: Shop, n: int) -> None:
+        server.call("POST", "/admin/customers", {"email": self.key(n), "last_name": "theirs"})
+
+    def faults(self, server: Shop) -> Faults:
+        return server.proxy.faults
+
+    def content(self, server: Shop) -> list[tuple[str, str]]:
+        customers = server.call("GET", "/admin/customers?limit=1000&fields=email,metadata")["customers"]
+        held = ((c["email"], (c["metadata"] or {}).get("kinship_stage")) for c in customers)
+        return sorted((email, stage) for email, stage in held if stage)
