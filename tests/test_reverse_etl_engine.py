@@ -336,6 +336,18 @@ def test_a_rehearsal_calls_nobody_and_writes_nothing(house: House, server: SinkS
     assert server.calls == calls and (house.settings.ledger / f"{house.name}.duckdb").read_bytes() == ledger
 
 
+def test_the_days_calls_are_not_overdrawn_by_calls_that_were_not_planned(house: House, server: SinkServer) -> None:
+    # the plan counts four calls; each batch is looked up as well, and one more call asks who unsubscribed
+    house.reload(options={"batch_size": 10, "parallel": 1, "requests_per_day": 6})
+    house.want(people(range(40)))
+    result = run(house)
+    assert (result.status, result.added, result.withheld, result.quota) == ("done", 30, {"quota": 10}, 0)
+    again = run(house)
+    assert (again.calls, again.withheld, again.quota) == (0, {"quota": 10}, 0)
+    house.reload(options={"batch_size": 10})
+    assert run(house).added == 10
+
+
 # opt-outs
 
 
