@@ -482,3 +482,18 @@ def test_two_runs_at_once_do_not_meet(house: House, server: SinkServer) -> None:
     assert run(house).added == 20
     assert len(met) == 1
     assert server.held == held(people(range(20)))
+
+
+def test_a_ledger_of_an_older_version_is_brought_up_to_date(house: House, server: SinkServer) -> None:
+    house.want(people(range(20)))
+    run(house)
+    with duckdb.connect(str(house.settings.ledger / f"{house.name}.duckdb")) as ledger:
+        ledger.execute(
+            """drop table version; drop table plans; drop table opt_outs; drop table polls;
+            alter table runs drop column erased; alter table runs drop column opted_out"""
+        )
+    house.want(people(range(30)))
+    plan = plan_sync(house.sync, house.settings)
+    assert (plan.adds, plan.changes, plan.accepted) == (10, 0, 20)
+    assert run(house).added == 10
+    assert server.held == held(people(range(30)))
