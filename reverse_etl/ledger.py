@@ -16,7 +16,7 @@ import pyarrow as pa
 from reverse_etl.destination import Batch, Operation, OptOut, Outcome
 from reverse_etl.errors import LedgerError
 from reverse_etl.ledger_file import open_ledger
-from reverse_etl.outcomes import SUPERSEDED, Tally, accept, outcome_table, refuse, tally
+from reverse_etl.outcomes import SUPERSEDED, Tally, accept, follow_merges, outcome_table, refuse, tally
 from reverse_etl.warehouse import one_row
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class Ledger:
                 # key whose record is on its way to another key
                 is_new = batch.operation is Operation.ADD and self._moving.isdisjoint(row.key for row in batch.rows)
                 accept(self._connection, batch.operation, now, is_new=is_new)
-                self._follow_merges(batch, outcomes)
+                follow_merges(self._connection, batch, outcomes)
                 if self._has_rejected:
                     run("delete from rejected where key in (select key from outcomes where accepted)")
             if told.refused:
@@ -169,18 +169,6 @@ class Ledger:
             outcome.key for outcome in outcomes if outcome.status == "accepted" or outcome.key not in uncertain
         )
         return told
-
-    def _follow_merges(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
-        """A merge may give the record that stays another id; it is ours when all its parts were."""
-        by_key = {row.key: row for row in batch.rows if row.merge_into is not None}
-        for outcome in outcomes:
-            if outcome.key in by_key and outcome.status == "accepted" and outcome.destination_id is not None:
-                row = by_key[outcome.key]
-                self._connection.execute(
-                    """update accepted set destination_id = $stays, created_by_us = created_by_us and $ours
-                    where destination_id in ($stays, $into)""",
-                    {"stays": outcome.destination_id, "into": row.merge_into, "ours": row.created_by_us},
-                )
 
     def opt_out(self, opt_outs: Sequence[OptOut], source: str) -> int:
         """Remember who unsubscribed at the destination; how many we did not know of yet.

@@ -104,6 +104,19 @@ def accept(connection: duckdb.DuckDBPyConnection, operation: Operation, now: dat
         )
 
 
+def follow_merges(connection: duckdb.DuckDBPyConnection, batch: Batch, outcomes: Sequence[Outcome]) -> None:
+    """A merge may give the record that stays another id; it is ours when all its parts were."""
+    by_key = {row.key: row for row in batch.rows if row.merge_into is not None}
+    for outcome in outcomes:
+        if outcome.key in by_key and outcome.status == "accepted" and outcome.destination_id is not None:
+            row = by_key[outcome.key]
+            connection.execute(
+                """update accepted set destination_id = $stays, created_by_us = created_by_us and $ours
+                where destination_id in ($stays, $into)""",
+                {"stays": outcome.destination_id, "into": row.merge_into, "ours": row.created_by_us},
+            )
+
+
 def refuse(connection: duckdb.DuckDBPyConnection, now: datetime) -> None:
     """Put refused rows down in `rejected`, each with the time of its next attempt."""
     run = connection.execute

@@ -53,10 +53,11 @@ def run(house: House, **named: Any) -> RunResult:
 
 
 def test_several_batches_are_on_their_way_and_operations_wait_for_each_other(house: House, server: SinkServer) -> None:
-    server.faults.latency = 0.02
+    server.faults.latency = 0.2
     house.want(people(range(100)))
     run(house)
     assert server.most_at_once == 4
+    server.faults.latency = 0.02
     server.log.clear()
     rows = [*people(range(50), "b"), *people(range(80, 150))]
     house.want(rows)
