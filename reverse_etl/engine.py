@@ -8,8 +8,6 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
 
 import duckdb
 
@@ -26,68 +24,13 @@ from reverse_etl.opt_outs import is_poll_due, poll
 from reverse_etl.pace import Meter
 from reverse_etl.payloads import Payloads
 from reverse_etl.planning import Plan, check_guards, make_plan, quota_left
+from reverse_etl.report import Progress, RunResult
 from reverse_etl.results import flush
 from reverse_etl.sending import Sending, patiently
 from reverse_etl.settling import Uncertain
-from reverse_etl.warehouse import attached
+from reverse_etl.warehouse import attached, one_thread
 
-Status = Literal["done", "incomplete", "not_configured", "dry_run"]
-
-
-@dataclass
-class RunResult:
-    """What a run did; a dry run: what it would do.
-
-    `refused` counts rows by error class; `left` are due rows the run did not come to; `quota` the calls that are left
-    of the day's (None where there is no such limit); `opted_out` the people of whom it learned that they unsubscribed
-    over there.
-    """
-
-    sync: str
-    destination: str
-    status: Status = "done"
-    message: str | None = None
-    added: int = 0
-    changed: int = 0
-    removed: int = 0
-    erased: int = 0
-    refused: dict[str, int] = field(default_factory=dict)
-    withheld: dict[str, int] = field(default_factory=dict)
-    opted_out: int = 0
-    unchanged: int = 0
-    left: int = 0
-    calls: int = 0
-    quota: int | None = None
-    seconds: float = 0.0
-    run_id: str | None = None
-    """None when nothing was due and nothing had to be said."""
-    plan: Plan | None = None
-    """What was due when the run began, or after it had asked who unsubscribed."""
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Told after every batch: rows with an outcome, of so many due."""
-
-    sync: str
-    done: int
-    total: int
-    calls: int = 0
-    seconds: float = 0.0
-    """Since the first batch was taken."""
-
-    @property
-    def rate(self) -> float | None:
-        """Rows per second; None before there is anything to tell."""
-        return self.done / self.seconds if self.done and self.seconds > 0 else None
-
-    @property
-    def seconds_left(self) -> float | None:
-        """At the rate so far."""
-        return (self.total - self.done) / self.rate if self.rate else None
+__all__ = ["Progress", "RunResult", "run_sync", "target_of"]
 
 
 def run_sync(
@@ -246,7 +189,8 @@ class _Run:
         delivery = Delivery(destination, ledger, Uncertain(claimed), self._count, self._patience)
         sending = Sending(self._sync, self._payloads, delivery, ledger, self._meter, self._quota)
         self._sending_since = time.monotonic()
-        await sending.run()
+        with one_thread(self._connection):
+            await sending.run()
         if sending.stopped is not None:
             self._stop(sending.stopped)
         elif sending.quota_is_spent:

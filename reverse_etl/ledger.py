@@ -7,17 +7,16 @@ committed before the next one, so that a killed process leaves claims: rows of u
 import contextlib
 import json
 from collections.abc import Callable, Container, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
 
-from reverse_etl.backoff import wait
 from reverse_etl.destination import Batch, Operation, OptOut, Outcome
 from reverse_etl.errors import LedgerError
 from reverse_etl.ledger_file import open_ledger
+from reverse_etl.outcomes import SUPERSEDED, Tally, accept, follow_merges, outcome_table, refuse, tally
 from reverse_etl.warehouse import one_row
 
 if TYPE_CHECKING:
@@ -25,50 +24,17 @@ if TYPE_CHECKING:
 
 __all__ = ["CLEARED", "SUPERSEDED", "Ledger", "Tally", "open_ledger", "utcnow"]
 
-SUPERSEDED = ""
-"""In place of a payload's hash: the person has another record under another key, this one is to be taken back."""
-
 CLEARED = "cleared"
 """In place of a payload's hash: the row is to be sent again, though it may not differ."""
 
 OPTED_OUT = "opted_out"
 """The error class of a row whose person unsubscribed at the destination."""
 
+NUMBERS = 100
+"""Batch numbers taken from the file at once: each taking is a write to the disk of its own, 10 ms."""
+
 ANY_CHANNEL = "any"
 """The channel of an opt-out when neither the sync nor the destination names one."""
-
-_OUTCOMES = pa.schema(
-    [
-        ("key", pa.string()),
-        ("payload_hash", pa.string()),
-        ("operation", pa.string()),
-        ("destination_id", pa.string()),
-        ("customer_id", pa.string()),
-        ("created_by_us", pa.bool_()),
-        ("moved_from", pa.string()),
-        ("supersedes", pa.string()),
-        ("accepted", pa.bool_()),
-        ("error_class", pa.string()),
-        ("keeps_claim", pa.bool_()),
-    ]
-)
-
-
-@dataclass
-class Tally:
-    """What became of the rows of a run."""
-
-    added: int = 0
-    changed: int = 0
-    removed: int = 0
-    refused: int = 0
-    erased: int = 0
-    opted_out: int = 0
-    """People among the refused of whom we learn that they unsubscribed over there."""
-
-    @property
-    def rows(self) -> int:
-        return self.added + self.changed + self.removed + self.refused + self.erased
 
 
 class Ledger:
@@ -87,12 +53,25 @@ class Ledger:
         self._sync = sync
         self._channel = channel or ANY_CHANNEL
         self._calls = calls
+        self._numbers = iter(range(0))
+        # deletes that find nothing cost a third of a batch's time: what there is to find is known
+        claims = connection.execute("select key, moved_from from claims").fetchall()
+        self._claimed = {key for key, _ in claims}
+        self._moving = {moved_from for _, moved_from in claims if moved_from is not None}
+        """Keys that a claim moves a record away from, or did in this run."""
+        self._has_rejected = bool(one_row(connection, "select exists(from rejected)")[0])
 
     def next_batch_number(self) -> int:
-        """A number that no batch had before."""
-        with _written():
-            (number,) = one_row(self._connection, "update batches set number = number + 1 returning number")
-        return int(number)
+        """A number that no batch had before; they are taken from the file a hundred at a time."""
+        number = next(self._numbers, None)
+        if number is None:
+            with _written():
+                (last,) = one_row(
+                    self._connection, "update batches set number = number + ? returning number", [NUMBERS]
+                )
+            self._numbers = iter(range(last - NUMBERS + 1, last + 1))
+            number = next(self._numbers)
+        return number
 
     def claim(self, batch: Batch) -> None:
         """Say, durably, that these rows are about to be sent. A claim of unknown fate keeps its time."""
@@ -108,13 +87,16 @@ class Ledger:
                 "claimed_at": [row.unsettled_since or now for row in batch.rows],
             }
         )
+        keys = {row.key for row in batch.rows}
+        moved = {row.moved_from for row in batch.rows if row.moved_from is not None}
         with self._transaction("claimed", table):
-            self._connection.execute(
-                """delete from claims where
-                    key in (select key from claimed)
-                    or key in (select moved_from from claimed where moved_from is not null)
-                    or moved_from in (select moved_from from claimed where moved_from is not null)"""
-            )
+            if not (self._claimed.isdisjoint(keys | moved) and self._moving.isdisjoint(moved)):
+                self._connection.execute(
+                    """delete from claims where
+                        key in (select key from claimed)
+                        or key in (select moved_from from claimed where moved_from is not null)
+                        or moved_from in (select moved_from from claimed where moved_from is not null)"""
+                )
             self._connection.execute(
                 """insert into claims by name
                 select
@@ -123,45 +105,23 @@ class Ledger:
                 from claimed""",
                 [batch.operation, batch.id, len(batch.rows)],
             )
+        self._claimed = (self._claimed - moved) | keys
+        self._moving |= moved
 
     def release(self, keys: Sequence[str]) -> None:
         """Drop the claims of rows that are known not to have been taken."""
         with self._transaction("released", _table({"key": list(keys)})):
             self._connection.execute("delete from claims where key in (select key from released)")
+        self._claimed.difference_update(keys)
 
     def commit(self, batch: Batch, outcomes: Sequence[Outcome], uncertain: Container[str] = ()) -> Tally:
         """Write what the destination said to rows of the batch, in one transaction.
 
         A refused row whose key is in `uncertain` keeps its claim: an earlier call may have made the record.
         """
-        by_key = {row.key: row for row in batch.rows}
-        rows = [by_key[outcome.key] for outcome in outcomes]
-        operation = batch.operation
         now = utcnow()
-        table = pa.table(
-            [
-                [row.key for row in rows],
-                [row.payload_hash for row in rows],
-                [operation] * len(rows),
-                [outcome.destination_id or row.destination_id for row, outcome in zip(rows, outcomes, strict=True)],
-                [row.customer_id for row in rows],
-                [row.created_by_us for row in rows],
-                [row.moved_from for row in rows],
-                [row.supersedes for row in rows],
-                [outcome.status == "accepted" for outcome in outcomes],
-                [outcome.error_class for outcome in outcomes],
-                [outcome.status != "accepted" and outcome.key in uncertain for outcome in outcomes],
-            ],
-            schema=_OUTCOMES,
-        )
-        accepted = sum(outcome.status == "accepted" for outcome in outcomes)
-        tally = Tally(
-            added=accepted if operation is Operation.ADD else 0,
-            changed=accepted if operation is Operation.CHANGE else 0,
-            removed=accepted if operation is Operation.REMOVE else 0,
-            erased=accepted if operation is Operation.ERASE else 0,
-            refused=len(outcomes) - accepted,
-        )
+        table = outcome_table(batch, outcomes, uncertain)
+        told = tally(batch.operation, outcomes)
         run = self._connection.execute
         with self._transaction("outcomes", table):
             # a claim of the old key names the record that has the new key now
@@ -172,19 +132,24 @@ class Ledger:
                     select moved_from from outcomes where accepted and moved_from is not null
                 )"""
             )
-            if accepted:
-                self._accept(operation, now)
-                self._follow_merges(batch, outcomes)
-            if tally.refused:
-                self._refuse(now)
+            if told.accepted:
+                # an addition was not accepted before, and looking for it among ten million rows takes 0.3 s; but for a
+                # key whose record is on its way to another key
+                is_new = batch.operation is Operation.ADD and self._moving.isdisjoint(row.key for row in batch.rows)
+                accept(self._connection, batch.operation, now, is_new=is_new)
+                follow_merges(self._connection, batch, outcomes)
+                if self._has_rejected:
+                    run("delete from rejected where key in (select key from outcomes where accepted)")
+            if told.refused:
+                refuse(self._connection, now)
+                self._has_rejected = True
             if any(outcome.error_class == OPTED_OUT for outcome in outcomes):
-                tally.opted_out = self._remember(
+                told.opted_out = self._remember(
                     f"""select key, customer_id, '{self._channel}' as channel, timestamp '{now}' as opted_out_at
                     from outcomes where error_class = '{OPTED_OUT}'""",  # noqa: S608 - our own words
                     "send",
                     now,
                 )
-            run("delete from rejected where key in (select key from outcomes where accepted)")
             run(
                 """insert into results by name
                 select
@@ -198,63 +163,12 @@ class Ledger:
                     added = added + ?, changed = changed + ?, removed = removed + ?, erased = erased + ?,
                     refused = refused + ?, calls = ?
                 where run_id = ?""",
-                [tally.added, tally.changed, tally.removed, tally.erased, tally.refused, self._calls(), self._run_id],
+                [told.added, told.changed, told.removed, told.erased, told.refused, self._calls(), self._run_id],
             )
-        return tally
-
-    def _accept(self, operation: Operation, now: datetime) -> None:
-        run = self._connection.execute
-        # an addition was not accepted before, and looking for it in ten million rows takes 0.3 s
-        if operation is not Operation.ADD:
-            run("delete from accepted where key in (select unnest([key, moved_from]) from outcomes where accepted)")
-        if operation in (Operation.ADD, Operation.CHANGE):
-            run(
-                """insert into accepted by name
-                select key, payload_hash, destination_id, customer_id, created_by_us, ? as accepted_at
-                from outcomes where accepted""",
-                [now],
-            )
-        if operation is Operation.CHANGE:
-            run(
-                "update accepted set payload_hash = ? where key in (select supersedes from outcomes where accepted)",
-                [SUPERSEDED],
-            )
-
-    def _follow_merges(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
-        """A merge may give the record that stays another id; it is ours when all its parts were."""
-        by_key = {row.key: row for row in batch.rows if row.merge_into is not None}
-        for outcome in outcomes:
-            if outcome.key in by_key and outcome.status == "accepted" and outcome.destination_id is not None:
-                row = by_key[outcome.key]
-                self._connection.execute(
-                    """update accepted set destination_id = $stays, created_by_us = created_by_us and $ours
-                    where destination_id in ($stays, $into)""",
-                    {"stays": outcome.destination_id, "into": row.merge_into, "ours": row.created_by_us},
-                )
-
-    def _refuse(self, now: datetime) -> None:
-        run = self._connection.execute
-        refused = run(
-            """select
-                outcomes.key, outcomes.payload_hash, outcomes.operation, outcomes.error_class,
-                1 + coalesce(rejected.tries, 0) as tries
-            from outcomes
-            left join rejected
-                on outcomes.key = rejected.key
-                and outcomes.operation = rejected.operation
-                and outcomes.payload_hash is not distinct from rejected.payload_hash
-            where not outcomes.accepted"""
-        ).fetchall()
-        run("delete from rejected where key in (select key from outcomes where not accepted)")
-        run(
-            "insert into rejected (key, payload_hash, operation, error_class, tries, next_attempt_at, rejected_at)"
-            " select unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), $7",
-            [
-                *(list(column) for column in zip(*refused, strict=True)),
-                [now + wait(error_class, tries) for *_, error_class, tries in refused],
-                now,
-            ],
+        self._claimed.difference_update(
+            outcome.key for outcome in outcomes if outcome.status == "accepted" or outcome.key not in uncertain
         )
+        return told
 
     def opt_out(self, opt_outs: Sequence[OptOut], source: str) -> int:
         """Remember who unsubscribed at the destination; how many we did not know of yet.

@@ -18,7 +18,7 @@ from reverse_etl.destination import Operation
 from reverse_etl.difference import columns_of, fields_of, gated_sql, key_sql, relation, sending_order
 from reverse_etl.errors import LockedError
 from reverse_etl.gate import open_gate, open_gate_again
-from reverse_etl.warehouse import attached, one_row, quoted
+from reverse_etl.warehouse import all_threads, attached, one_row, quoted
 
 ORDER = (Operation.ERASE, Operation.REMOVE, Operation.CHANGE, Operation.ADD)
 WINDOW = 50_000
@@ -111,7 +111,10 @@ class Payloads:
         deadline = time.monotonic() + self._patience
         while True:
             try:
-                with attached(self._connection, self._warehouse, write=False) as catalog:
+                with (
+                    attached(self._connection, self._warehouse, write=False) as catalog,
+                    all_threads(self._connection),
+                ):
                     return self._read(catalog, operation, start, stop, recheck=True)
             except LockedError:
                 if time.monotonic() >= deadline:

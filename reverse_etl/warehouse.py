@@ -49,6 +49,27 @@ def has_table(connection: duckdb.DuckDBPyConnection, catalog: str, schema: str, 
     return True
 
 
+@contextlib.contextmanager
+def one_thread(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """For statements over a thousand rows: several threads take twice the CPU time to share them out."""
+    connection.execute("set threads = 1")
+    try:
+        yield
+    finally:
+        connection.execute("reset threads")
+
+
+@contextlib.contextmanager
+def all_threads(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """For a large read in between."""
+    threads = one_row(connection, "select current_setting('threads')")[0]
+    connection.execute("reset threads")
+    try:
+        yield
+    finally:
+        connection.execute(f"set threads = {threads:d}")
+
+
 def quoted(name: str) -> str:
     """An SQL identifier."""
     return '"' + name.replace('"', '""') + '"'

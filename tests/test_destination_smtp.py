@@ -290,6 +290,15 @@ def test_encrypted_from_the_first_byte_or_on_this_machine_in_the_clear(
         assert len(server.mailbox.letters) == 1
 
 
+def test_the_user_may_be_in_the_address_as_for_alerts(
+    server: MailServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("KINSHIP_SMTP_USER", "KINSHIP_SMTP_PASSWORD"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("KINSHIP_SMTP_URL", f"smtp://kinship:r%69ght@127.0.0.1:{server.port}")
+    assert check_destination("smtp", run(tmp_path).sync).status == "ok"
+
+
 def test_nothing_goes_over_a_wire_in_the_clear(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with ExitStack() as stack:
         server = start(stack, monkeypatch, tmp_path, tls="none")
@@ -319,14 +328,12 @@ def test_a_certificate_for_another_name_is_refused(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(
-    "url", ["mail.example.com:587", "https://mail.example.com", "smtp://user:secret@mail.example.com", "smtp://:587"]
+    "url", ["mail.example.com:587", "https://user:secret@mail.example.com", "smtp://:587", "smtp://mail.example.com:x"]
 )
-def test_an_address_that_is_none_says_what_it_has_to_be(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str
-) -> None:
+def test_an_address_that_is_none_says_what_it_has_to_be(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("KINSHIP_SMTP_URL", url)
-    with pytest.raises(ConfigurationError, match="smtp://host:587") as told:
-        check_destination("smtp", run(tmp_path).sync)
+    with pytest.raises(ConfigurationError, match="must look like") as told:
+        Smtp(goal())
     assert "secret" not in str(told.value)
 
 

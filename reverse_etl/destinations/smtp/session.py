@@ -12,7 +12,7 @@ import smtplib
 import socket
 import ssl
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from reverse_etl.destinations.smtp.message import Letter
 from reverse_etl.errors import AuthenticationError, ConfigurationError, RateLimited, Retryable
@@ -43,7 +43,7 @@ class UnknownDelivery(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where and as whom: `smtp://host:587` asks for STARTTLS, `smtps://host:465` is encrypted from the first byte."""
+    """Where and as whom: `smtp://` asks for STARTTLS, `smtps://` is encrypted from the first byte."""
 
     host: str
     port: int
@@ -59,15 +59,17 @@ class Server:
             port = parts.port
         except ValueError:
             parts, port = urlsplit(""), None
-        if parts.scheme not in ("smtp", "smtps") or not parts.hostname or parts.username or parts.password:
+        if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
             raise ConfigurationError(
-                "KINSHIP_SMTP_URL is smtp://host:587 (STARTTLS) or smtps://host:465; the user and the password are in "
-                "KINSHIP_SMTP_USER and KINSHIP_SMTP_PASSWORD"
+                "KINSHIP_SMTP_URL must look like smtp://[user:password@]host[:port] (STARTTLS), or smtps:// for TLS "
+                "from the first byte"
             )
+        # the variable is that of the alerts, which read the user from it
+        user, password = user or unquote(parts.username or ""), password or unquote(parts.password or "")
         if bool(user) != bool(password):
             raise ConfigurationError("of KINSHIP_SMTP_USER and KINSHIP_SMTP_PASSWORD, only one is set")
         is_tls = parts.scheme == "smtps"
-        return cls(parts.hostname, port or (465 if is_tls else 587), is_tls, user, password, timeout)
+        return cls(parts.hostname, port or (465 if is_tls else 25), is_tls, user, password, timeout)
 
     @property
     def is_here(self) -> bool:
