@@ -82,6 +82,10 @@ def compute(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str, now
         # left to itself, DuckDB fills half of the machine with blocks of the files it has read
         megabytes = FLOOR_MB + BYTES_PER_ROW * max(desired, accepted) // 2**20
         connection.execute(f"set memory_limit = '{megabytes}MiB'")
+        # what it lets go of goes back to the machine at once: 0.4 GB less at ten million rows
+        connection.execute(
+            "set allocator_flush_threshold = '1MB'; set allocator_bulk_deallocation_flush_threshold = '16MB'"
+        )
         states = _find(connection, sync, catalog, gate, columns, desired, now)
     except duckdb.OutOfMemoryException:
         # wide keys, a first run, or a model that is a view and takes a lot by itself
