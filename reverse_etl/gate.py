@@ -31,9 +31,10 @@ class Gate:
         Two look-ups in sets, where one verdict per customer would be an aggregate and a join: at a million customers
         0.2 s of CPU time against 0.5 s.
         """
-        granted = f"select customer_id::varchar from {self._of_the_purpose} and status = 'granted'"
-        refused = f"select customer_id::varchar from {self._of_the_purpose} and {self._refusal}"
-        tests = [f"coalesce({customer} in ({granted}), false)", f"not coalesce({customer} in ({refused}), false)"]
+        granted = f"select customer_id::varchar as customer_id from {self._of_the_purpose} and status = 'granted'"
+        refused = f"select customer_id::varchar as customer_id from {self._of_the_purpose} and {self._refusal}"
+        agreed = f"select customer_id from ({granted}) as granted anti join ({refused}) as refused using (customer_id)"
+        tests = [f"coalesce({customer} in ({agreed}), false)"]
         if self.has_opt_outs:
             tests.append(f"not ({self._opted_out(key, customer)})")
         if self.has_suppressions:
