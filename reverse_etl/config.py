@@ -24,11 +24,13 @@ class SyncConfig(BaseModel):
     object: str = Field(min_length=1)
     key: str = Field(min_length=1)
     mode: Mode = "upsert"
+    """Of a list's members: `upsert` only adds (with `removal: keep`), `mirror` takes out who left as well."""
     purpose: str = Field(min_length=1)
     channel: Channel | None = None
     owner: str = Field(min_length=1)
     removal: Literal["keep", "remove"] | None = None
     on_null: Literal["clear", "leave"] = "leave"
+    """What NULL does over there: leave the field as it is, or empty it."""
     max_change_share: float = Field(default=0.2, ge=0, le=1)
     guard_floor: int = Field(default=25, ge=0)
     priority: str | None = None
@@ -119,10 +121,24 @@ def _sync(node: Mapping[str, Any], block: object) -> Sync:
             f"{file}: meta.sync.mode: {sync.destination} cannot do {sync.mode!r}; "
             f"allowed are {', '.join(sorted(kind.modes))}"
         )
+    if kind.channels and sync.channel not in kind.channels:
+        raise ConfigurationError(
+            f"{file}: meta.sync.channel: {sync.destination} needs the consent of a channel; "
+            f"allowed are {', '.join(sorted(kind.channels))}"
+        )
     if sync.mode == "mirror" and sync.removal == "keep":
         raise ConfigurationError(
             f"{file}: meta.sync.removal: mode 'mirror' removes who left; drop `removal`, or use 'upsert'"
         )
+    try:
+        objection = kind.objection(sync.object, sync.mode, sync.channel, sync.destination_options)
+        if objection is None:
+            # an object that the tool does not have has no limits either
+            _ = sync.limits
+    except ConfigurationError as error:
+        objection = str(error)
+    if objection is not None:
+        raise ConfigurationError(f"{file}: meta.sync: {objection}")
     return sync
 
 

@@ -167,6 +167,9 @@ class Destination(ABC):
     options_model: ClassVar[type[Options]] = Options
     modes: ClassVar[frozenset[Mode]] = frozenset({"upsert", "update", "create", "mirror"})
     cost: ClassVar[Cost] = "calls"
+    channels: ClassVar[frozenset[str]] = frozenset()
+    """The channels one of which a sync must name: a tool that sends messages asks for consent to that channel. Empty: a
+    sync may do without."""
     can_look_up: ClassVar[bool] = False
     """Whether `lookup` works: a key without an id is then looked up before it is sent."""
     can_read: ClassVar[bool] = False
@@ -183,6 +186,12 @@ class Destination(ABC):
     def __init__(self, target: Target) -> None:
         """Read credentials from the environment; make no call. Raises NotConfigured or ConfigurationError."""
         self.target = target
+
+    @classmethod
+    def objection(cls, object: str, mode: Mode, channel: str | None, options: Any) -> str | None:
+        """What the tool cannot do of what a sync's block asks for, as far as it is known without credentials; the
+        message names the key and what is allowed. Asked whenever the manifest is read."""
+        return None
 
     @classmethod
     def limits(cls, object: str, options: Options) -> Limits:

@@ -17,6 +17,8 @@ from collections.abc import Callable
 _GMAIL = frozenset({"gmail.com", "googlemail.com"})
 _DIGITS = re.compile(r"[0-9]{7,15}")
 """E.164 has 15 digits at most; the shortest international numbers have 7."""
+_NO_DIGIT = re.compile(r"[^0-9]")
+_ASCII_NEITHER = re.compile(r"[^0-9a-z]")
 _ZIP_PLUS_4 = re.compile(r"([0-9]{5})-[0-9]{4}")
 
 
@@ -49,7 +51,7 @@ def for_google(field: str, value: str | None) -> str | None:
 
 def _composed(value: str) -> str:
     """One form for letters with accents (NFC): the examples of both platforms are in it."""
-    return unicodedata.normalize("NFC", value)
+    return value if value.isascii() else unicodedata.normalize("NFC", value)
 
 
 def _kept(value: str, classes: str) -> str:
@@ -58,7 +60,8 @@ def _kept(value: str, classes: str) -> str:
 
 def _letters(value: str) -> str:
     """Lower case; letters of every script with their marks, and digits, but no punctuation, symbols or blanks."""
-    return _kept(value.lower(), "LMN")
+    value = value.lower()
+    return _ASCII_NEITHER.sub("", value) if value.isascii() else _kept(value, "LMN")
 
 
 def _digits(value: str) -> str | None:
@@ -68,15 +71,17 @@ def _digits(value: str) -> str | None:
     (`+44 (0)20 ...`) is not dialled from abroad.
     """
     value = value.replace("(0)", "")
-    if any(character.isalpha() for character in value):
+    if not value.isascii():
+        value = "".join(str(unicodedata.digit(one)) if one.isdigit() else one for one in value)
+    if any(map(str.isalpha, value)):
         return None
-    digits = "".join(str(unicodedata.digit(character)) for character in value if character.isdigit()).lstrip("0")
+    digits = _NO_DIGIT.sub("", value).lstrip("0")
     return digits if _DIGITS.fullmatch(digits) else None
 
 
 def _address(value: str) -> str | None:
     local, at, domain = value.rpartition("@")
-    return value if at and local and "." in domain and not any(map(str.isspace, value)) else None
+    return value if at and local and "." in domain and len(value.split()) == 1 else None
 
 
 def _meta_email(value: str) -> str | None:
@@ -123,7 +128,7 @@ META: dict[str, Callable[[str], str | None]] = {
     "DOBM": _number(1, 12, 2),
     "DOBD": _number(1, 31, 2),
     "MADID": lambda value: value.strip().lower(),
-    "EXTERN_ID": lambda value: value,
+    "EXTERN_ID": lambda value: value.strip(),
 }
 """Meta's multi-key columns and how each is normalised."""
 META_IN_THE_CLEAR = frozenset({"MADID", "EXTERN_ID"})

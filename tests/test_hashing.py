@@ -104,7 +104,7 @@ def test_google_normalises(field: str, value: str, normal: str) -> None:
 
 def test_what_is_not_hashed() -> None:
     assert for_meta("MADID", " AB1234-C ") == "ab1234-c"
-    assert for_meta("EXTERN_ID", "Cust-0001") == "Cust-0001"
+    assert for_meta("EXTERN_ID", " Cust-0001 ") == "Cust-0001"
     assert for_google("region_code", " us ") == "US"
     assert for_google("postal_code", " 94303-5300") == "94303-5300"
 

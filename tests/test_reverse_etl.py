@@ -444,6 +444,9 @@ BLOCK = {
         ({"options": {"fromat": "csv"}}, r"meta\.sync\.options\.fromat is not allowed \(did you mean format\?\)"),
         ({"options": {"format": "xls"}}, r"meta\.sync\.options\.format: .*'csv', 'jsonl' or 'parquet'"),
         ({"mode": "mirror", "removal": "keep"}, r"meta\.sync\.removal: mode 'mirror' removes"),
+        ({"on_null": "drop"}, r"meta\.sync\.on_null: .*'clear' or 'leave'"),
+        ({"removal": "delete"}, r"meta\.sync\.removal: .*'keep' or 'remove'"),
+        ({"resync": True}, r"meta\.sync\.resync is not allowed; allowed are"),
         ({"name": "x"}, r"meta\.sync\.name is not allowed"),
     ],
 )
@@ -451,6 +454,24 @@ def test_a_wrong_block_names_the_file_the_key_and_what_is_allowed(changes: dict[
     block = {key: value for key, value in {**BLOCK, **changes}.items() if value is not None}
     with pytest.raises(ConfigurationError, match=r"^models/activation/sync_file__people\.sql: " + message):
         load_syncs(manifest("sync_file__people", block))
+
+
+@pytest.mark.parametrize(("tool", "channel"), [("twilio", "sms"), ("smtp", "email")])
+def test_a_tool_that_sends_messages_needs_a_channel(tool: str, channel: str) -> None:
+    for wrong in ({}, {"channel": "web"}):
+        block = {**BLOCK, "destination": tool, "object": "messages", "mode": "create", **wrong}
+        with pytest.raises(ConfigurationError, match=rf"meta\.sync\.channel: {tool} needs .*; allowed are {channel}"):
+            load_syncs(manifest(f"sync_{tool}__messages", block))
+
+
+def test_what_a_tool_cannot_do_is_known_when_the_manifest_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def objection(object: str, mode: str, channel: str | None, options: object) -> str | None:
+        return f"object: there are no {object}; allowed are contacts" if object != "contacts" else None
+
+    monkeypatch.setattr("reverse_etl.destinations.file.FileDestination.objection", objection)
+    with pytest.raises(ConfigurationError, match=r"people\.sql: meta\.sync: object: there are no people; allowed are"):
+        load_syncs(manifest("sync_file__people", BLOCK))
+    assert load_syncs(manifest("sync_file__people", {**BLOCK, "object": "contacts"}))
 
 
 def test_the_name_of_a_sync_tells_its_destination() -> None:

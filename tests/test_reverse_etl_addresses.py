@@ -4,11 +4,18 @@ import asyncio
 import ipaddress
 import re
 import socket
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpcore
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from servers.webhook import Receiver
 
 from reverse_etl import ConfigurationError
@@ -129,3 +136,45 @@ def test_a_name_that_leads_to_both_kinds_is_reached_by_the_public_one(monkeypatc
     with pytest.raises(httpx.ConnectError):
         post("http://both.example/")
     assert connected == ["1.1.1.1", "9.9.9.9"]
+
+
+def test_https_is_verified_against_the_name_although_the_address_is_connected_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = self_signed("hooks.example", tmp_path)
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    monkeypatch.setattr("reverse_etl.addresses.certificates", lambda: trusting)
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(certificate)
+    plain = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *more: Any, **options: Any) -> Any:
+        return plain("127.0.0.1" if str(host).endswith(".example") else host, *more, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    with Receiver() as server:
+        server._server.socket = serving.wrap_socket(server._server.socket, server_side=True)
+        port = server.url.rpartition(":")[2]
+        assert post(f"https://hooks.example:{port}/", "127.0.0.1").status_code == 401
+        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            post(f"https://other.example:{port}/", "127.0.0.1")
+
+
+def self_signed(name: str, folder: Path) -> Path:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "certificate.pem").write_bytes(certificate.public_bytes(Encoding.PEM) + private)
+    return folder / "certificate.pem"

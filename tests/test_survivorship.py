@@ -205,7 +205,7 @@ def kept(house: House) -> list[list[tuple[Any, ...]]]:
     return [house.rows(f"select * exclude (changed_at) from {model} order by all") for model in CHAIN[1:]]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.tuples(seeds(), sayings(), st.booleans()), min_size=2, max_size=4))
 def test_a_golden_record_that_grew_is_one_built_from_nothing(
     house: House, days: list[tuple[list[Rule], list[Said], bool]]

@@ -2,17 +2,18 @@
 
 What shapes this file (Meta, "Customer file custom audiences" and reference `custom-audience/users`, v25.0):
 
-* `POST` adds and `DELETE` removes at most 10,000 rows a call: `session` and `payload {schema, data}`, a cell that is
-  not known is `""`. The audience cannot be read, so nothing is looked up; adding somebody twice changes nothing.
+* `POST` adds and `DELETE` removes at most 10,000 rows a call: `session` and `payload {schema, is_raw, data}`, a cell
+  that is not known is `""`; `is_raw` says that each key has a column of its own (so does Meta's SDK). The audience
+  cannot be read, so nothing is looked up; adding somebody twice changes nothing.
 * A good answer has `num_received` and `num_invalid_entries`, but does not say which entries were invalid
-  (`invalid_entry_samples` holds samples). The valid ones are in. A batch with invalid entries is therefore halved here,
-  not by the engine: rows that are in must stay claimed until they have their outcome, or a withdrawal in between would
-  find nothing to remove.
+  (`invalid_entry_samples` holds samples). The valid ones are in. A batch with invalid entries is therefore halved
+  here, not by the engine: rows that are in must stay claimed until they have their outcome, or a withdrawal in
+  between would find nothing to remove.
 * Errors are HTTP 400 (some 403) with a code in the body, throttling too: 4, 17, 32, 341, 613, 80000-80014 ("Rate
   limits"), with the minutes to wait in `X-Business-Use-Case-Usage`.
-* One matching column removes a person, whatever else was sent with it. So the key alone (`EMAIL`, `PHONE`, `EXTERN_ID`
-  or `MADID`) takes people back. Another column that changes is added; what it was before stays matched until the person
-  is removed.
+* One matching column removes a person, whatever else was sent with it. So the key alone (`EMAIL`, `PHONE`,
+  `EXTERN_ID` or `MADID`) takes people back. Another column that changes is added; what it was before stays matched
+  until the person is removed.
 * An audience flagged for its content (`operation_status` 471, subcode 1713230) takes neither additions nor removals.
 
 Values leave as SHA-256 by Meta's rules (`reverse_etl.hashing`); what cannot be normalised is sent as unknown.
@@ -171,7 +172,7 @@ class Meta(Destination):
                     "last_batch_flag": True,
                     "estimated_num_total": len(rows),
                 },
-                "payload": {"schema": schema, "data": data},
+                "payload": {"schema": schema, "is_raw": True, "data": data},
             },
         )
         try:

@@ -74,6 +74,7 @@ class Twilio(Destination):
     """Messages from one sender. A row's columns are named as Twilio names its parameters (`To`, `Body` ...)."""
 
     options_model = TwilioOptions
+    channels = frozenset({"sms"})
     modes: ClassVar[frozenset[Mode]] = frozenset({"create"})
     cost = "messages"
     has_opt_outs: ClassVar[bool] = True

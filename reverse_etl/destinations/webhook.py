@@ -23,12 +23,13 @@ import hmac
 import re
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any, ClassVar
 
 import httpx
 import orjson
+import pyarrow as pa
 from pydantic import Field
 
 from reverse_etl.addresses import Allowed, checked_transport
@@ -126,7 +127,7 @@ class Webhook(Destination):
         return self.send(batch)
 
     async def _together(self, batch: Batch) -> AsyncIterator[Outcome]:
-        response = await self._post(orjson.dumps(list(self._documents(batch)), default=_plain), batch.id)
+        response = await self._post(orjson.dumps(self._documents(batch), default=_plain), batch.id)
         results = _results(response)
         for row in batch.rows:
             if results is None:
@@ -164,17 +165,15 @@ class Webhook(Destination):
             return [Outcome(row.key, "accepted")]
         return [results[row.key]] if row.key in results else []
 
-    def _documents(self, batch: Batch) -> Iterator[dict[str, Any]]:
-        if batch.table is None:
+    def _documents(self, batch: Batch) -> list[dict[str, Any]]:
+        table = batch.table
+        if table is None:
             operation = "erase" if batch.operation is Operation.ERASE else "remove"
-            for row in batch.rows:
-                yield {"_operation": operation, self.target.key: row.key}
-        elif self.target.on_null == "clear":
-            for values in batch.table.to_pylist():
-                yield {"_operation": "upsert", **values}
-        else:
-            for values in batch.table.to_pylist():
-                yield {"_operation": "upsert", **{name: value for name, value in values.items() if value is not None}}
+            return [{"_operation": operation, self.target.key: row.key} for row in batch.rows]
+        documents: list[dict[str, Any]] = table.add_column(0, "_operation", pa.repeat("upsert", len(table))).to_pylist()
+        if self.target.on_null == "leave" and any(column.null_count for column in table.columns):
+            return [{name: value for name, value in row.items() if value is not None} for row in documents]
+        return documents
 
     async def _post(self, body: bytes, batch: str, *, gone: bool = False) -> httpx.Response:
         """One signed call; with `gone`, 404 and 410 are answers."""

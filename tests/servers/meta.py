@@ -67,6 +67,8 @@ class MetaServer(ToolServer):
         if not set(schema) <= HASHED | PLAIN or any(len(entry) != len(schema) for entry in data):
             self.broken.append("data does not match the schema")
             return self.refusal(400, 100)
+        if asked["payload"].get("is_raw") is not True:
+            self.broken.append("several keys in one column")
         for name, kind in (("session_id", int), ("batch_seq", int), ("last_batch_flag", bool)):
             if not isinstance(session.get(name), kind):
                 self.broken.append(f"session without {name}")

@@ -59,6 +59,7 @@ class Smtp(Destination):
     """Messages from one sender. Columns: `to`, `subject`, `text`, and `html`, `unsubscribe_url` where wanted."""
 
     options_model = SmtpOptions
+    channels = frozenset({"email"})
     modes: ClassVar[frozenset[Mode]] = frozenset({"create"})
     cost = "messages"
 
