@@ -19,7 +19,7 @@ moments as (
         {{ is_engagement('event_type') }}
         and event_type not in ('order_placed', 'order_completed_web')
         and occurred_at <= {{ as_of() }}
-        and customer_id in (select customer_id from buyers)
+        and customer_id in (select buyers.customer_id from buyers)
     union all
     select distinct
         customer_id,
