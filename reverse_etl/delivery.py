@@ -8,9 +8,10 @@ import random
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 
+from reverse_etl.book import Book
 from reverse_etl.destination import Batch, Destination, Operation, Outcome
 from reverse_etl.errors import DestinationError, RateLimited, Rejected, Retryable
-from reverse_etl.ledger import Ledger, Tally
+from reverse_etl.ledger import Answer, Ledger, Tally
 from reverse_etl.settling import Uncertain, settle
 
 
@@ -48,6 +49,7 @@ class Delivery:
     ) -> None:
         self._destination = destination
         self._ledger = ledger
+        self._book = Book(ledger)
         self._uncertain = uncertain
         self._on_outcomes = on_outcomes
         self._patience = patience
@@ -60,7 +62,12 @@ class Delivery:
 
     async def deliver(self, batch: Batch) -> None:
         """Send until every row has an outcome. Raises Retryable when the destination does not answer any more."""
-        await self._deliver(batch, self._patience.attempts, len(batch.rows).bit_length() + 2)
+        with self._book:
+            await self._deliver(batch, self._patience.attempts, len(batch.rows).bit_length() + 2)
+
+    async def close(self) -> None:
+        """Wait for what is being written into the ledger."""
+        await self._book.close()
 
     def finish(self) -> None:
         """After the last batch: raises the error of rows that failed while no other was there to prove them wrong."""
@@ -101,7 +108,7 @@ class Delivery:
         """One pass over the batch; what is returned has to go round again."""
         for row in batch.rows:
             row.unsettled_since = self._uncertain.since(row.key)
-        self._ledger.claim(batch)
+        await self._book.claim(batch)
         outcomes: dict[str, Outcome] = {}
         lost: list[str] = []
         error: DestinationError | None = None
@@ -134,7 +141,7 @@ class Delivery:
             by_key[key].destination_id = None
             by_key[key].created_by_us = False
             by_key[key].moved_from = None
-        batch = self._commit(batch, list(outcomes.values()))
+        batch = await self._put_down(batch, list(outcomes.values()))
         if error is None and batch.rows and len(lost) < len(batch.rows):
             error = Retryable("no_outcome", "the destination gave no outcome for some rows")
         if error is not None:
@@ -162,8 +169,18 @@ class Delivery:
         """Put the outcomes down; what is left of the batch."""
         if not outcomes:
             return batch
-        self._limited, self._silent = 0.0, 0
         self._write(batch, outcomes)
+        return self._rest(batch, outcomes)
+
+    async def _put_down(self, batch: Batch, outcomes: list[Outcome]) -> Batch:
+        """The same, together with other batches on their way."""
+        if not outcomes:
+            return batch
+        self._tell(await self._book.answer(batch, outcomes, self._uncertain), outcomes)
+        return self._rest(batch, outcomes)
+
+    def _rest(self, batch: Batch, outcomes: list[Outcome]) -> Batch:
+        self._limited, self._silent = 0.0, 0
         suspects, self._suspects = self._suspects, []
         for suspect, error in suspects:
             self.refuse(suspect, error.error_class)
@@ -171,7 +188,12 @@ class Delivery:
         return batch.take([position for position, row in enumerate(batch.rows) if row.key not in settled])
 
     def _write(self, batch: Batch, outcomes: list[Outcome]) -> None:
-        self._on_outcomes(self._ledger.commit(batch, outcomes, self._uncertain))
+        answer = Answer(batch, outcomes, self._uncertain)
+        self._ledger.write([], [answer])
+        self._tell(answer.told, outcomes)
+
+    def _tell(self, told: Tally, outcomes: list[Outcome]) -> None:
+        self._on_outcomes(told)
         self._uncertain.discard([outcome.key for outcome in outcomes if outcome.status == "accepted"])
 
     def refuse(self, batch: Batch, error_class: str) -> None:

@@ -7,6 +7,7 @@ committed before the next one, so that a killed process leaves claims: rows of u
 import contextlib
 import json
 from collections.abc import Callable, Container, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from reverse_etl.warehouse import one_row
 if TYPE_CHECKING:
     from reverse_etl.planning import Plan
 
-__all__ = ["CLEARED", "SUPERSEDED", "Ledger", "Tally", "open_ledger", "utcnow"]
+__all__ = ["CLEARED", "SUPERSEDED", "Answer", "Ledger", "Tally", "open_ledger", "utcnow"]
 
 CLEARED = "cleared"
 """In place of a payload's hash: the row is to be sent again, though it may not differ."""
@@ -35,6 +36,20 @@ NUMBERS = 100
 
 ANY_CHANNEL = "any"
 """The channel of an opt-out when neither the sync nor the destination names one."""
+
+
+@dataclass
+class Answer:
+    """What the destination said to rows of a batch.
+
+    A refused row whose key is in `uncertain` keeps its claim: an earlier call may have made the record.
+    """
+
+    batch: Batch
+    outcomes: Sequence[Outcome]
+    uncertain: Container[str] = ()
+    told: Tally = field(default_factory=Tally)
+    """What came of it, once it is written."""
 
 
 class Ledger:
@@ -73,23 +88,38 @@ class Ledger:
             number = next(self._numbers)
         return number
 
-    def claim(self, batch: Batch) -> None:
-        """Say, durably, that these rows are about to be sent. A claim of unknown fate keeps its time."""
+    def write(self, claims: Sequence[Batch], answers: Sequence["Answer"]) -> None:
+        """Put down what the destination said to batches, then that others are about to be sent: one transaction.
+
+        An answer gets its `told`. A claim of unknown fate keeps its time.
+        """
+        with self._atomic():
+            for operation in Operation:
+                if group := [answer for answer in answers if answer.batch.operation is operation]:
+                    self._answer(operation, group)
+            if claims:
+                self._claim(claims)
+
+    def _claim(self, batches: Sequence[Batch]) -> None:
         now = utcnow()
+        rows = [row for batch in batches for row in batch.rows]
         table = _table(
             {
-                "key": [row.key for row in batch.rows],
-                "payload_hash": [row.payload_hash for row in batch.rows],
-                "destination_id": [row.destination_id for row in batch.rows],
-                "customer_id": [row.customer_id for row in batch.rows],
-                "creates": [row.destination_id is None or row.created_by_us for row in batch.rows],
-                "moved_from": [row.moved_from for row in batch.rows],
-                "claimed_at": [row.unsettled_since or now for row in batch.rows],
+                "key": [row.key for row in rows],
+                "payload_hash": [row.payload_hash for row in rows],
+                "operation": [row.operation for row in rows],
+                "destination_id": [row.destination_id for row in rows],
+                "customer_id": [row.customer_id for row in rows],
+                "creates": [row.destination_id is None or row.created_by_us for row in rows],
+                "batch": [batch.id for batch in batches for _ in batch.rows],
+                "batch_rows": [len(batch.rows) for batch in batches for _ in batch.rows],
+                "moved_from": [row.moved_from for row in rows],
+                "claimed_at": [row.unsettled_since or now for row in rows],
             }
         )
-        keys = {row.key for row in batch.rows}
-        moved = {row.moved_from for row in batch.rows if row.moved_from is not None}
-        with self._transaction("claimed", table):
+        keys = {row.key for row in rows}
+        moved = {row.moved_from for row in rows if row.moved_from is not None}
+        with self._registered("claimed", table):
             if not (self._claimed.isdisjoint(keys | moved) and self._moving.isdisjoint(moved)):
                 self._connection.execute(
                     """delete from claims where
@@ -97,33 +127,24 @@ class Ledger:
                         or key in (select moved_from from claimed where moved_from is not null)
                         or moved_from in (select moved_from from claimed where moved_from is not null)"""
                 )
-            self._connection.execute(
-                """insert into claims by name
-                select
-                    key, payload_hash, ? as operation, destination_id, customer_id, creates, ? as batch,
-                    ? as batch_rows, claimed_at, moved_from
-                from claimed""",
-                [batch.operation, batch.id, len(batch.rows)],
-            )
+            self._connection.execute("insert into claims by name from claimed")
         self._claimed = (self._claimed - moved) | keys
         self._moving |= moved
 
     def release(self, keys: Sequence[str]) -> None:
         """Drop the claims of rows that are known not to have been taken."""
-        with self._transaction("released", _table({"key": list(keys)})):
+        with self._atomic(), self._registered("released", _table({"key": list(keys)})):
             self._connection.execute("delete from claims where key in (select key from released)")
         self._claimed.difference_update(keys)
 
-    def commit(self, batch: Batch, outcomes: Sequence[Outcome], uncertain: Container[str] = ()) -> Tally:
-        """Write what the destination said to rows of the batch, in one transaction.
-
-        A refused row whose key is in `uncertain` keeps its claim: an earlier call may have made the record.
-        """
+    def _answer(self, operation: Operation, answers: Sequence["Answer"]) -> None:
         now = utcnow()
-        table = outcome_table(batch, outcomes, uncertain)
-        told = tally(batch.operation, outcomes)
+        table = pa.concat_tables([outcome_table(answer.batch, answer.outcomes, answer.uncertain) for answer in answers])
+        outcomes = [outcome for answer in answers for outcome in answer.outcomes]
+        rows = [row for answer in answers for row in answer.batch.rows]
+        told = tally(operation, outcomes)
         run = self._connection.execute
-        with self._transaction("outcomes", table):
+        with self._registered("outcomes", table):
             # a claim of the old key names the record that has the new key now
             run(
                 """delete from claims where key in (
@@ -135,9 +156,10 @@ class Ledger:
             if told.accepted:
                 # an addition was not accepted before, and looking for it among ten million rows takes 0.3 s; but for a
                 # key whose record is on its way to another key
-                is_new = batch.operation is Operation.ADD and self._moving.isdisjoint(row.key for row in batch.rows)
-                accept(self._connection, batch.operation, now, is_new=is_new)
-                follow_merges(self._connection, batch, outcomes)
+                is_new = operation is Operation.ADD and self._moving.isdisjoint(row.key for row in rows)
+                accept(self._connection, operation, now, is_new=is_new)
+                for answer in answers:
+                    follow_merges(self._connection, answer.batch, answer.outcomes)
                 if self._has_rejected:
                     run("delete from rejected where key in (select key from outcomes where accepted)")
             if told.refused:
@@ -165,10 +187,14 @@ class Ledger:
                 where run_id = ?""",
                 [told.added, told.changed, told.removed, told.erased, told.refused, self._calls(), self._run_id],
             )
-        self._claimed.difference_update(
-            outcome.key for outcome in outcomes if outcome.status == "accepted" or outcome.key not in uncertain
-        )
-        return told
+        for answer in answers:
+            answer.told = tally(operation, answer.outcomes)
+            self._claimed.difference_update(
+                outcome.key
+                for outcome in answer.outcomes
+                if outcome.status == "accepted" or outcome.key not in answer.uncertain
+            )
+        answers[0].told.opted_out = told.opted_out
 
     def opt_out(self, opt_outs: Sequence[OptOut], source: str) -> int:
         """Remember who unsubscribed at the destination; how many we did not know of yet.
@@ -182,7 +208,7 @@ class Ledger:
                 "opted_out_at": pa.array([one.at for one in opt_outs], pa.timestamp("us")),
             }
         )
-        with self._transaction("told", table):
+        with self._atomic(), self._registered("told", table):
             return self._remember(
                 """select told.*, known.customer_id from told
                 left join (
@@ -219,7 +245,7 @@ class Ledger:
             with _written():
                 self._connection.execute("update rejected set next_attempt_at = rejected_at")
         condition = "" if keys is None else "and key in (select key from cleared)"
-        with self._transaction("cleared", _table({"key": list(keys or ())})):
+        with self._atomic(), self._registered("cleared", _table({"key": list(keys or ())})):
             return len(
                 self._connection.execute(
                     f"""update accepted set payload_hash = ?
@@ -282,11 +308,10 @@ class Ledger:
             )
 
     @contextlib.contextmanager
-    def _transaction(self, view: str, table: pa.Table) -> Iterator[None]:
+    def _registered(self, view: str, table: pa.Table) -> Iterator[None]:
         self._connection.register(view, table)
         try:
-            with self._atomic():
-                yield
+            yield
         finally:
             with contextlib.suppress(duckdb.Error):
                 self._connection.unregister(view)
@@ -328,7 +353,7 @@ def calls_of_the_day(connection: duckdb.DuckDBPyConnection) -> int:
 
 
 def _table(columns: dict[str, list[Any]]) -> pa.Table:
-    types = {"creates": pa.bool_(), "claimed_at": pa.timestamp("us")}
+    types = {"creates": pa.bool_(), "claimed_at": pa.timestamp("us"), "batch_rows": pa.int32()}
     return pa.table({name: pa.array(values, types.get(name, pa.string())) for name, values in columns.items()})
 
 

@@ -39,9 +39,12 @@ class Sending:
 
     async def run(self) -> None:
         """Send all. Raises ConfigurationError, LedgerError."""
-        for operation in ORDER:
-            if self._payloads.totals.get(operation) and not self._is_over:
-                await self._send(operation)
+        try:
+            for operation in ORDER:
+                if self._payloads.totals.get(operation) and not self._is_over:
+                    await self._send(operation)
+        finally:
+            await self._delivery.close()
         if self.stopped is None:
             try:
                 self._delivery.finish()
