@@ -253,5 +253,4 @@ def test_check_reaches_the_receiver_and_says_what_is_wrong(
     monkeypatch.setenv("KINSHIP_WEBHOOK_SECRET", "x")
     assert "KINSHIP_WEBHOOK_SECRET" in check_destination("webhook", house.sync).message
     monkeypatch.setenv("KINSHIP_WEBHOOK_URL", "ftp://x")
-    with pytest.raises(ConfigurationError, match="KINSHIP_WEBHOOK_URL is not a URL"):
-        check_destination("webhook", house.sync)
+    assert "KINSHIP_WEBHOOK_URL is not a URL" in check_destination("webhook", house.sync).message
