@@ -32,7 +32,7 @@ DESTINATION = {
     "reverse_etl/destinations/register.py": '''
 """A guest register: one line per guest."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator
 
 from reverse_etl.destination import Batch, CheckResult, Destination, Outcome
 
@@ -40,17 +40,19 @@ from reverse_etl.destination import Batch, CheckResult, Destination, Outcome
 class Register(Destination):
     """Appends the keys to a file beside the warehouse."""
 
-    def check(self) -> CheckResult:
+    async def check(self) -> CheckResult:
         return CheckResult("register", "ok", "a file")
 
-    def send(self, batch: Batch) -> Iterable[Outcome]:
-        self.target.meter.call()
+    async def send(self, batch: Batch) -> AsyncIterator[Outcome]:
+        await self.target.meter.call()
         with (self.target.state / "register.txt").open("a") as file:
             file.writelines(f"{row.key}\\n" for row in batch.rows)
-        return [Outcome(row.key, "accepted") for row in batch.rows]
+        for row in batch.rows:
+            yield Outcome(row.key, "accepted")
 
-    def remove(self, batch: Batch) -> Iterable[Outcome]:
-        return []
+    async def remove(self, batch: Batch) -> AsyncIterator[Outcome]:
+        for row in batch.rows:
+            yield Outcome(row.key, "accepted")
 '''
 }
 SOURCE_FILE = {
