@@ -11,8 +11,9 @@ from collections.abc import Container, Sequence
 from reverse_etl.destination import Batch, Outcome
 from reverse_etl.ledger import Answer, Ledger, Tally
 
-GATHER = 0.003
-"""Seconds to wait for other batches: a third of what a transaction takes."""
+GATHER = 0.01
+"""Seconds to wait for other batches, about what a transaction takes. 200,000 rows to a local sink, eight batches on
+their way: 4.4 s when 3 ms are waited, 3.8 s when 10 or 30."""
 
 
 class Book:
