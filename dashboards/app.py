@@ -13,6 +13,7 @@ import streamlit as st
 from dashboards import data
 from kinship.errors import KinshipError
 
+# file in `views/` (and path in the address), title, icon
 PAGES = (
     ("overview", "Overview", ":material/monitoring:"),
     ("customer", "Customer", ":material/person_search:"),
@@ -22,7 +23,6 @@ PAGES = (
     ("identity", "Identity", ":material/fingerprint:"),
     ("quality", "Data quality", ":material/verified:"),
 )
-"""File in `views/` (and path in the address), title, icon."""
 
 # an icon of our own: Streamlit fetches a named one from its maker for the browser tab
 st.set_page_config(page_title="Kinship", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
