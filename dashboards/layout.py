@@ -65,7 +65,7 @@ def figures(labelled: Sequence[tuple[str, str] | tuple[str, str, str]]) -> None:
     """Figures in a row that wraps on a phone: label, value as text, and what it means."""
     with st.container(horizontal=True):
         for label, value, *about in labelled:
-            st.metric(label, value, help=about[0] if about else None, border=True, width=180)
+            st.metric(label, value, help=about[0] if about else None, border=True, width=158)
 
 
 def table(

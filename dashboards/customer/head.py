@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from dashboards import data, layout
+from kinship.published.masking import MASK
 
 _COLOURS = {"customer": "green", "loyal": "green", "lapsed": "orange", "at_risk": "orange", "lost": "red"}
 
@@ -16,15 +17,14 @@ def show(customer_id: str) -> bool:
     if not found:
         return False
     person = found[0]
-    st.header(layout.plain(person["full_name"] or "Name not known"), anchor=False)
+    st.header(layout.plain(name(person)), anchor=False)
     with st.container(horizontal=True, vertical_alignment="center"):
         if person["lifecycle_stage"]:
             st.badge(layout.plain(layout.words(person["lifecycle_stage"])), color=_colour(person["lifecycle_stage"]))
         if person["rfm_group"]:
             st.badge(layout.plain(layout.words(person["rfm_group"])), color="gray")
         st.code(customer_id, language=None, width="content")
-    facts = [person["job_title"], person["company_name"], person["email"], person["phone"], _place(person)]
-    st.text(" · ".join(fact for fact in facts if fact) or "No contact details known")
+    st.text(contact(person, "job_title", "company_name", "email", "phone", "city", "country_code"))
     as_of = data.publication().as_of.replace(tzinfo=None)
     layout.figures(
         [
@@ -44,12 +44,23 @@ def show(customer_id: str) -> bool:
     return True
 
 
+def name(person: dict[str, Any]) -> str:
+    """What to call the person."""
+    if person["full_name"] == MASK:
+        return f"Person {person['customer_id'][:8]}"
+    return str(person["full_name"] or "Name not known")
+
+
+def contact(person: dict[str, Any], *attributes: str) -> str:
+    """The attributes that are known, in a line."""
+    known = [person[attribute] for attribute in attributes if person[attribute]]
+    if known and all(value == MASK for value in known):
+        return "Name and contact details are masked."
+    return " · ".join(str(value) for value in known) or "No contact details known."
+
+
 def _colour(stage: str) -> Any:
     return _COLOURS.get(stage, "blue")
-
-
-def _place(person: dict[str, Any]) -> str:
-    return ", ".join(part for part in (person["city"], person["country_code"]) if part)
 
 
 def _ago(moment: datetime | None, as_of: datetime) -> str:

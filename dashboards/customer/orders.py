@@ -53,7 +53,11 @@ def _orders(customer_id: str, orders: pd.DataFrame) -> None:
         """,
         customer_id,
     )
-    st.caption(f"{len(orders):,} orders, {layout.euro(orders['net_amount_eur'].sum())} net of refunds.")
+    cancelled = int(orders["status"].eq("cancelled").sum())
+    st.caption(
+        f"{len(orders):,} orders{f', {cancelled:,} of them cancelled' if cancelled else ''};"
+        f" {layout.euro(orders['net_amount_eur'].sum())} net of refunds."
+    )
     pages = -(-len(orders) // PER_PAGE)
     page = st.pagination(pages, key=f"orders_{customer_id}") if pages > 1 else 1
     for order in orders.iloc[(page - 1) * PER_PAGE : page * PER_PAGE].to_dict("records"):

@@ -50,7 +50,7 @@ def show(customer_id: str) -> None:
 def _model(customer_id: str, run: dict[str, Any]) -> None:
     st.markdown(f"**{layout.plain(layout.words(run['model']))}**")
     if not run["is_published"]:
-        st.text(f"Not published, because it was judged no good: {run['reason']}")
+        st.text(f"Not published, as it is no better than a naive rule or not good enough: {run['reason']}")
         return
     scores = data.rows(_SCORES[run["model"]], customer_id) if run["model"] in _SCORES else []
     if scores:
@@ -76,4 +76,4 @@ def _said(model: str, score: dict[str, Any]) -> str:
         because = f", because they bought {score['reason']}" if score["reason"] else ", because many buy it"
         return f"{score['product_rank']}. {score['product']}{because}"
     about = score.get("topic") or score.get("urgency")
-    return f"{layout.words(str(about))}: {score['tickets']:,} tickets"
+    return f"{layout.words(str(about))}: {score['tickets']:,} of their tickets"

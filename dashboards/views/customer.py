@@ -52,7 +52,7 @@ def choose(found: search.Found) -> None:
     people = data.rows(
         """
         select
-            customer_id, full_name, email, phone, street, city, postal_code, country_code, company_name, birth_date,
+            customer_id, full_name, email, phone, street, city, postal_code, company_name, birth_date,
             lifecycle_stage, order_count, revenue_eur, last_order_at, first_seen_at, record_count
         from customers.customers where customer_id in (select unnest(?))
         """,
@@ -60,11 +60,10 @@ def choose(found: search.Found) -> None:
     )
     for person in sorted(people, key=lambda person: shown.index(person["customer_id"])):
         with st.container(border=True):
-            st.markdown(f"**{layout.plain(person['full_name'] or 'Name not known')}**")
-            contact = [person[name] for name in ("email", "phone", "company_name")]
-            where = [person[name] for name in ("street", "postal_code", "city", "country_code")]
-            born = f"born {person['birth_date']}" if person["birth_date"] else None
-            st.text(" · ".join(filter(None, (*contact, ", ".join(filter(None, where)) or None, born))))
+            st.markdown(f"**{layout.plain(head.name(person))}**")
+            st.text(
+                head.contact(person, "email", "phone", "company_name", "street", "postal_code", "city", "birth_date")
+            )
             last = f", last {person['last_order_at']:%Y-%m-%d}" if person["last_order_at"] else ""
             st.text(
                 f"{layout.words(person['lifecycle_stage'] or 'no stage')} · {person['order_count'] or 0} orders{last}"
