@@ -11,7 +11,8 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from kinship.published.publication import Publication, current
-from kinship.settings import settings
+from kinship.published.reader import open_publication
+from kinship.settings import Settings
 
 APP = ROOT / "dashboards" / "app.py"
 
@@ -34,7 +35,7 @@ def use(monkeypatch: pytest.MonkeyPatch, data: Path, **more: str) -> Publication
     monkeypatch.setenv("KINSHIP_DEBUG", "1")
     for name, value in {"KINSHIP_DATA": str(data), **more}.items():
         monkeypatch.setenv(name, value)
-    return current(settings())
+    return published_in(data)
 
 
 def apart(published: Path, folder: Path) -> Path:
@@ -64,6 +65,23 @@ def said(app: AppTest) -> str:
     return "\n".join([*texts, *(element.label for element in app.expander)]).replace("\\", "")
 
 
+def published_in(data: Path) -> Publication:
+    """What is published in a data folder, whatever this process points at."""
+    return current(Settings(data / "warehouse.duckdb", data / "sources", "duckdb"))
+
+
+def busiest(tables: duckdb.DuckDBPyConnection) -> str:
+    """The person of whom there is most to see: orders, tickets, a name, an address."""
+    (customer_id,) = tables.execute(
+        """
+        select customer_id from customers.customers
+        where first_name is not null and email is not null and phone is not null
+        order by least(ticket_count, 1) + least(order_count, 1) desc, record_count desc, customer_id limit 1
+        """
+    ).fetchall()[0]
+    return str(customer_id)
+
+
 def tables(publication: Publication, masked: bool = False) -> duckdb.DuckDBPyConnection:
     """The published tables, to hold a page against."""
-    return duckdb.connect(str(publication.masked if masked else publication.warehouse), read_only=True)
+    return open_publication(publication, masked)

@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from dashboards_house import SIGN_IN, STEWARD, apart, open_page, said, tables, use
+from dashboards_house import SIGN_IN, STEWARD, apart, busiest, open_page, said, tables, use
 from streamlit.testing.v1 import AppTest
 
 from dashboards.customer.attributes import RULES
@@ -51,18 +51,6 @@ def planted(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return data
 
 
-def busiest(tables: duckdb.DuckDBPyConnection) -> str:
-    """The person of whom there is most to see: orders, tickets, a name, an address, a sync that told of them."""
-    (customer_id,) = tables.execute(
-        """
-        select customer_id from customers.customers
-        where first_name is not null and email is not null and phone is not null
-        order by least(ticket_count, 1) + least(order_count, 1) desc, record_count desc, customer_id limit 1
-        """
-    ).fetchall()[0]
-    return str(customer_id)
-
-
 def steward() -> dict[str, Any]:
     """Somebody who may see personal data, signed in just now."""
     return {**STEWARD, "iat": int(datetime.now(UTC).timestamp())}
@@ -99,7 +87,7 @@ def test_a_person_is_found_by_everything_they_are_known_by(looking: Publication)
         known["id"] = one
     assert {"email", "phone", "record", "order"} <= known.keys()
     page = open_page("customer", q=known["record"])
-    assert page.code[0].value == one and page.query_params["q"] == [one], "a link works, and holds no more than the id"
+    assert page.code[0].value == one and page.query_params["q"] == one, "a link works, and then holds the id alone"
     found = {name: asks(page, value) for name, value in known.items()}
     assert found == dict.fromkeys(known, one)
 
@@ -252,10 +240,9 @@ def test_orders_have_their_lines_and_add_up(looking: Publication) -> None:
     page = open_page("customer", q=one, tab="Orders")
     titles = [expander.label.replace("\\", "") for expander in page.expander]
     assert all(number in title for (_, number), title in zip(orders, titles, strict=True))
-    shown = [
-        list(table.value[["product_name", "quantity"]].itertuples(index=False, name=None)) for table in page.dataframe
-    ]
-    assert shown[: len(lines)] == lines
+    shown = [table.value for table in page.dataframe if "product_name" in table.value]
+    pairs = [list(table[["product_name", "quantity"]].itertuples(index=False, name=None)) for table in shown]
+    assert pairs == lines
 
 
 def test_models_that_were_refused_say_why(looking: Publication) -> None:
