@@ -1,6 +1,6 @@
 """The dashboards in a real browser: a server on a free port, and Debian's Chromium, driven without a window.
 
-`browser` skips where there is no Chromium. A `Visit` records every request and every error of the console.
+A `Visit` records every request and every error of the console.
 """
 
 import re
@@ -28,16 +28,18 @@ LAPTOP, PHONE = (1366, 850), (390, 844)
 _PROBE = re.compile(r"/[a-z]+/_stcore/(health|host-config)$")
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """A Chromium without a window."""
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A Chromium without a window; skips the test where there is none."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("there is no Chromium here (apt-get install chromium)")
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
+        started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        try:
+            yield started
+        finally:
+            started.close()
 
 
 @dataclass(frozen=True)
@@ -86,18 +88,6 @@ def _wait(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
         except OSError:
             time.sleep(0.1)
     raise AssertionError(f"kinship dashboards does not answer: {log.read_text()[-2000:]}")
-
-
-@pytest.fixture(scope="session")
-def dashboards(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The dashboards of the published company as anybody at this machine sees them, for tests that only look."""
-    folder = tmp_path_factory.mktemp("dashboards")
-    data = folder / "data"
-    data.mkdir()
-    # the access log is written beside the publications: the company stays as it is
-    (data / "published").symlink_to(published / "published")
-    with served(data, folder / "dashboards.log") as server:
-        yield server
 
 
 @dataclass

@@ -5,13 +5,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from browser import LAPTOP, PHONE, Served, browser, dashboards, visit
+from browser import LAPTOP, PHONE, Served, visit
 from dashboards_house import busiest, published_in, tables
 from playwright.sync_api import Browser
 
 from dashboards.menu import PAGES
-
-__all__ = ["browser", "dashboards"]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +29,7 @@ def test_a_search_leads_to_a_profile(browser: Browser, dashboards: Served, perso
         looking.page.get_by_text(customer_id, exact=True).wait_for()
         assert f"q={customer_id}" in looking.page.url and email not in looking.page.url
         for tab in ("Timeline", "Orders", "Tickets", "Identity", "Predictions", "Segments", "Consents", "Sent"):
-            looking.page.get_by_role("tab", name=tab).click()
+            looking.page.get_by_role("tab", name=tab, exact=True).click()
             looking.page.wait_for_url(f"**tab={tab}*")
             looking.settle()
             assert looking.page.locator(".stException").count() == 0
@@ -47,17 +45,18 @@ def test_a_search_leads_to_a_profile(browser: Browser, dashboards: Served, perso
 def test_a_page_reads_on_a_laptop_and_a_phone_by_day_and_by_night(
     browser: Browser, dashboards: Served, person: tuple[str, str], page: str
 ) -> None:
-    path = f"/customer?q={person[0]}" if page == "customer" else f"/{page}"
-    for name, size, scheme in (("laptop", LAPTOP, "light"), ("phone", PHONE, "dark")):
-        with visit(browser, dashboards.url, size, scheme) as looking:
+    # the first page of the menu is the one at the root
+    path = {PAGES[0][0]: "/", "customer": f"/customer?q={person[0]}"}.get(page, f"/{page}")
+    for name, size in (("laptop", LAPTOP), ("phone", PHONE)):
+        with visit(browser, dashboards.url, size) as looking:
             looking.open(path)
-            looking.screenshot(f"{page}-{name}-{scheme}")
             assert looking.page.locator(".stException").count() == 0
+            looking.screenshot(f"{page}-{name}-light")
             wide = looking.page.evaluate("document.querySelector('.stMain').scrollWidth")
             assert wide <= size[0], "nothing makes the page itself scroll sideways"
-            looking.page.emulate_media(color_scheme="dark" if scheme == "light" else "light")
-            looking.open(path)
-            looking.screenshot(f"{page}-{name}-{'dark' if scheme == 'light' else 'light'}")
+            looking.page.emulate_media(color_scheme="dark")
+            looking.settle()
+            looking.screenshot(f"{page}-{name}-dark")
             assert not looking.errors and not looking.strangers()
 
 
@@ -65,9 +64,15 @@ def test_a_page_of_another_name_that_leads_here_gets_nothing(dashboards: Served)
     status = {}
     for host in ("127.0.0.1", "evil.example"):
         with socket.create_connection(("127.0.0.1", urlsplit(dashboards.url).port or 0), timeout=30) as wire:
-            wire.sendall(
-                f"GET /_stcore/stream HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                f"Origin: http://{host}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {'A' * 22}==\r\n\r\n".encode()
-            )
+            asked = f"""
+                GET /_stcore/stream HTTP/1.1
+                Host: {host}
+                Origin: http://{host}
+                Connection: Upgrade
+                Upgrade: websocket
+                Sec-WebSocket-Version: 13
+                Sec-WebSocket-Key: {"A" * 22}==
+            """
+            wire.sendall(("\r\n".join(line.strip() for line in asked.strip().splitlines()) + "\r\n\r\n").encode())
             status[host] = wire.recv(1024).split()[1]
     assert status == {"127.0.0.1": b"101", "evil.example": b"403"}

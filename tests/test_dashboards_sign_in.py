@@ -4,13 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import Served, Visit, browser, free_port, served, visit
+from browser import Served, Visit, free_port, served, visit
 from conftest import KINSHIP, call, environment
 from dashboards_house import SIGN_IN, apart, busiest, published_in, tables
 from playwright.sync_api import Browser
 from servers.oidc import Provider
-
-__all__ = ["browser"]
 
 PEOPLE = {
     "steward": {"sub": "1", "email": "Steward@Example.com", "email_verified": True, "name": "Ste Ward"},
