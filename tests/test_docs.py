@@ -45,6 +45,12 @@ ELSEWHERE = {
     "kinship suppress email",
     "kinship drift",
     "kinship drift SYNC",
+    # tests/test_metrics.py
+    "mf query --metrics net_revenue --group-by metric_time__month",
+    "mf query --metrics active_customers,churn_rate --group-by metric_time__month,country --order metric_time__month",
+    "mf query --metrics reachable_audience,consent_rate --group-by channel",
+    "mf list metrics",
+    "mf validate-configs",
     "kinship resolve",
     "kinship resolve people.csv --id id --out resolved.csv",
 }
