@@ -47,7 +47,7 @@ def project(data: Path) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def figures(data: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The built company's warehouse with its metrics in the catalog `published`, and views of who ordered what when."""
+    """The built company's warehouse with its metrics in the catalog `published`, and tables of who did what when."""
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute(f"attach '{data / 'warehouse.duckdb'}' as warehouse (read_only)")
@@ -59,15 +59,15 @@ def figures(data: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-# What the metrics count, told once more from other tables: each view says by what (`country` ...) and when (`moment`).
+# What the metrics count, told once more from other tables: each says by what (`country` ...) and when (`moment`).
 PERSON = (
     "customers.country_code as country, customers.acquisition_channel, customers.lifecycle_stage, customers.customer_id"
 )
 TRUTH = (
-    "create view clock as select as_of from warehouse.customers.int_customers__as_of",
-    "create view customers as from warehouse.customers.customers",
+    "create table clock as select as_of from warehouse.customers.int_customers__as_of",
+    "create table customers as from warehouse.customers.customers",
     f"""
-    create view charged as
+    create table charged as
     select {PERSON}, orders.channel as sales_channel, ordered_at as moment, orders.* exclude (channel)
     from warehouse.customers.int_customers__orders as orders
     left join warehouse.identity.identity_graph as graph
@@ -75,7 +75,7 @@ TRUTH = (
     left join customers on graph.customer_id = customers.customer_id
     """,
     """
-    create view standing as
+    create table standing as
     select *, first_value(order_id) over (
         partition by customer_id order by ordered_at, order_id
     ) <> order_id and customer_id is not null as is_again
@@ -83,12 +83,12 @@ TRUTH = (
     where (status <> 'cancelled' or cancelled_at > (from clock)) and (ordered_at <= (from clock) or customer_id is null)
     """,
     """
-    create view called_off as
+    create table called_off as
     select * replace (coalesce(cancelled_at, ordered_at) as moment)
     from charged where cancelled_amount_eur <> 0
     """,
     f"""
-    create view paid_back as
+    create table paid_back as
     select {PERSON}, refunds.channel as sales_channel, refunded_at as moment, amount_eur
     from warehouse.customers.int_customers__refunds as refunds
     left join warehouse.identity.identity_graph as graph
@@ -96,7 +96,7 @@ TRUTH = (
     left join customers on graph.customer_id = customers.customer_id
     """,
     """
-    create view kept as
+    create table kept as
     select country, acquisition_channel, lifecycle_stage, sales_channel, moment, gross_amount_eur as amount from charged
     union all by name
     select country, acquisition_channel, lifecycle_stage, sales_channel, moment, -cancelled_amount_eur as amount
@@ -104,16 +104,16 @@ TRUTH = (
     union all by name
     select country, acquisition_channel, lifecycle_stage, sales_channel, moment, -amount_eur as amount from paid_back
     """,
-    f"create view seen as select {PERSON}, first_seen_at as moment from customers",
+    f"create table seen as select {PERSON}, first_seen_at as moment from customers",
     f"""
-    create view foreseen as
+    create table foreseen as
     select {PERSON}, first_order_at as moment, value.expected_value_12_months_eur, churn.churn_probability
     from customers
     left join warehouse.predictions.expected_value as value on customers.customer_id = value.customer_id
     left join warehouse.predictions.churn as churn on customers.customer_id = churn.customer_id
     """,
     f"""
-    create view contacts as
+    create table contacts as
     select {PERSON}, channels.channel, (from clock) as moment, exists (
         from warehouse.customers.customer_consents as consents
         where consents.customer_id = customers.customer_id and purpose = 'marketing'
@@ -123,31 +123,31 @@ TRUTH = (
     where case when channels.channel = 'email' then email else phone end is not null
     """,
     f"""
-    create view closed as
+    create table closed as
     select {PERSON}, started_at as moment, outcome
     from warehouse.customers.customer_carts as carts
     left join customers on carts.customer_id = customers.customer_id
     where outcome in ('ordered', 'abandoned')
     """,
     """
-    create view spent as
+    create table spent as
     select channel as acquisition_channel, cost_date as moment, cost_eur, null as customer_id
     from warehouse.customers.campaign_costs
     """,
     """
-    create view spent_and_won as
+    create table spent_and_won as
     from spent
     union all by name
     select acquisition_channel, moment, null as cost_eur, customer_id
     from standing
     where customer_id is not null and not is_again and moment >= (select min(cost_date) from spent.cost_date)
     """.replace("spent.cost_date", "warehouse.customers.campaign_costs"),
-    "create view charged_and_paid_back as from charged union all by name select *, amount_eur as back from paid_back",
+    "create table charged_and_paid_back as from charged union all by name select *, amount_eur as back from paid_back",
 )
 PEOPLE = ("country", "acquisition_channel", "lifecycle_stage")
 SALES = (*PEOPLE, "sales_channel")
 CONTACTS = (*PEOPLE, "channel")
-# metric: view, figure, dimensions; those of customers who come and go are below
+# metric: table, figure, dimensions; those of customers who come and go are below
 ORACLE: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "orders": ("standing", "count(*)", SALES),
     "gross_revenue": ("charged", "sum(gross_amount_eur)", SALES),
@@ -184,14 +184,14 @@ ORACLE: dict[str, tuple[str, str, tuple[str, ...]]] = {
 COME_AND_GO = {"active_customers", "returned_customers", "lost_customers", "churn_rate"}
 
 
-def told(connection: duckdb.DuckDBPyConnection, view: str, figure: str, dimension: str | None) -> Values:
+def told(connection: duckdb.DuckDBPyConnection, table: str, figure: str, dimension: str | None) -> Values:
     """The figure in every period and value of the dimension."""
     found: Values = {}
     for grain in GRAINS:
         period = "null::date" if grain == "total" else f"date_trunc('{grain}', moment)::date"
         value = f"coalesce({dimension}, 'unknown')" if dimension else "null"
         rows = connection.execute(
-            f"select {period} as p, {value} as v, ({figure})::double as f from {view}"
+            f"select {period} as p, {value} as v, ({figure})::double as f from {table}"
             f" {'' if grain == 'total' else 'where moment is not null'} group by p, v having f is not null"
         ).fetchall()
         found |= {(grain, when, what): number for when, what, number in rows}
@@ -206,10 +206,10 @@ def assert_same(ours: Values, theirs: Values) -> None:
 
 @pytest.mark.parametrize("metric", ORACLE)
 def test_a_metric_is_what_the_tables_say(figures: duckdb.DuckDBPyConnection, metric: str) -> None:
-    view, figure, dimensions = ORACLE[metric]
+    table, figure, dimensions = ORACLE[metric]
     for dimension in (None, *dimensions):
         ours = read(figures, metric, dimension)
-        theirs = told(figures, view, figure, dimension)
+        theirs = told(figures, table, figure, dimension)
         if metric not in ("churn_probability", "expected_value", "expected_revenue"):
             assert ours and theirs
         assert_same(ours, theirs)
