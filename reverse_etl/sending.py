@@ -1,8 +1,10 @@
 """The batches of a run on their way, several at a time, one operation after another."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
+
+import pyarrow as pa
 
 from reverse_etl.batches import Batches
 from reverse_etl.config import Sync
@@ -60,7 +62,7 @@ class Sending:
             self._sync.name,
             operation,
             self._limits,
-            self._payloads.windows(operation),
+            self._windows(operation),
             self._ledger.next_batch_number,
             self._refuse_large,
         )
@@ -71,6 +73,11 @@ class Sending:
         except BaseExceptionGroup as group:
             # the first worker that failed stopped the others
             raise _first(group) from None
+
+    async def _windows(self, operation: Operation) -> AsyncIterator[pa.Table]:
+        async for window in self._payloads.windows(operation):
+            self._ledger.fold()
+            yield window
 
     async def _work(self, batches: Batches) -> None:
         try:
