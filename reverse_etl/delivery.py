@@ -6,7 +6,7 @@ Never two sends without a look in between, where the destination can look. Sever
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from reverse_etl.book import Book
 from reverse_etl.destination import Batch, Destination, Operation, Outcome
@@ -105,8 +105,9 @@ class Delivery:
 
     async def _send(self, batch: Batch, gone: set[str]) -> Batch:
         """One pass over the batch; what is returned has to go round again."""
-        for row in batch.rows:
-            row.unsettled_since = self._uncertain.since(row.key)
+        if self._uncertain:
+            for row in batch.rows:
+                row.unsettled_since = self._uncertain.since(row.key)
         await self._book.claim(batch)
         outcomes: dict[str, Outcome] = {}
         lost: list[str] = []
@@ -122,10 +123,10 @@ class Delivery:
                     if outcome.key not in outcomes or outcome.status == "rejected":
                         outcomes[outcome.key] = outcome
                 elif leaves and not self._destination.can_look_up:
-                    outcomes[outcome.key] = replace(outcome, status="accepted")
+                    outcomes[outcome.key] = outcome._replace(status="accepted")
                 elif outcome.key in gone or not self._destination.can_look_up:
                     # still found by the look-up, still refused: it is there, but not ours to change
-                    refused = replace(outcome, status="rejected", error_class=outcome.error_class or "gone")
+                    refused = outcome._replace(status="rejected", error_class=outcome.error_class or "gone")
                     outcomes[outcome.key] = refused
                 else:
                     lost.append(outcome.key)

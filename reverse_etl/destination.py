@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import pyarrow as pa
 
@@ -112,8 +112,7 @@ class Batch:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What the destination said to one row.
 
     accepted: it is so over there now. rejected: this payload will not be taken (`error_class` says why).

@@ -6,8 +6,9 @@ Both go to a journal first (`journal.py`), which is folded into the tables windo
 """
 
 import json
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,9 +29,6 @@ __all__ = ["CLEARED", "SUPERSEDED", "Ledger", "open_ledger", "utcnow"]
 
 CLEARED = "cleared"
 """In place of a payload's hash: the row is to be sent again, though it may not differ."""
-
-NUMBERS = 100
-"""Batch numbers taken from the file at once: each taking is a write to the disk of its own, 10 ms."""
 
 ANY_CHANNEL = "any"
 """The channel of an opt-out when neither the sync nor the destination names one."""
@@ -54,21 +52,19 @@ class Ledger:
         self._run_id = run_id
         self._sync = sync
         self._calls = calls
-        self._numbers = iter(range(0))
+        self._numbers: Iterator[int] = iter(())
         about = About(journal_id(connection), run_id, sync, channel or ANY_CHANNEL)
         self._journal = None if file is None else Journal(journal_of(file), about)
 
+    def reserve_batch_numbers(self, count: int) -> None:
+        """Take so many numbers from the file, for `next_batch_number`; before the rows of a window are cut."""
+        with written():
+            (last,) = one_row(self._connection, "update batches set number = number + ? returning number", [count])
+        self._numbers = chain(self._numbers, range(last - count + 1, last + 1))
+
     def next_batch_number(self) -> int:
-        """A number that no batch had before; they are taken from the file a hundred at a time."""
-        number = next(self._numbers, None)
-        if number is None:
-            with written():
-                (last,) = one_row(
-                    self._connection, "update batches set number = number + ? returning number", [NUMBERS]
-                )
-            self._numbers = iter(range(last - NUMBERS + 1, last + 1))
-            number = next(self._numbers)
-        return number
+        """A number that no batch had before."""
+        return next(self._numbers)
 
     def claim(self, batch: Batch) -> Record:
         """To write before the batch is sent."""
