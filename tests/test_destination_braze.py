@@ -332,9 +332,9 @@ def test_maintenance_queues_and_that_is_a_yes(server: BrazeServer, house: House)
 def test_wrong_configuration_is_told_before_anything_is_sent(
     server: BrazeServer, tmp_path: Path, object: str, block: dict[str, Any], message: str
 ) -> None:
-    house = make_house(tmp_path, object, **block)
-    house.want(people(1))
     with pytest.raises(ConfigurationError, match=message):
+        house = make_house(tmp_path, object, **block)
+        house.want(people(1))
         run(house)
     assert server.requests == []
 
