@@ -10,15 +10,13 @@ from typing import Any
 import pytest
 from one_destination import One, row, rows
 from openapi import document
-from reverse_etl_house import House
+from reverse_etl_house import House, run, use
 from servers.base import Answer, Request
 from servers.klaviyo import LIST, KlaviyoServer
 
-from reverse_etl import AuthenticationError, ConfigurationError, RunResult, check_destination, run_sync
-from reverse_etl.delivery import Patience
+from reverse_etl import AuthenticationError, ConfigurationError, check_destination
 from reverse_etl.destination import Operation, Row
 
-HASTE = Patience(attempts=4, first_wait=0.001, longest_wait=0.002, rate_limit_wait=0.001)
 JOBS = {"bulk_from": 1, "poll_seconds": 0.001}
 FIELDS = ("email", "first_name", "phone_number", "stage")
 PAST = "2026-01-02T03:04:05.000000Z"
@@ -27,8 +25,7 @@ PAST = "2026-01-02T03:04:05.000000Z"
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[KlaviyoServer]:
     with KlaviyoServer() as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
+        use(monkeypatch, server)
         yield server
 
 
@@ -41,10 +38,6 @@ def make_house(folder: Path, object: str = "profiles", **block: Any) -> House:
 
 def people(*numbers: int, **more: Any) -> list[dict[str, Any]]:
     return [{"customer_id": f"c{n}", "email": f"p{n}@example.com", "stage": "lead"} | more for n in numbers]
-
-
-def run(house: House) -> RunResult:
-    return run_sync(house.sync, house.settings, patience=HASTE)
 
 
 def profiles(**options: Any) -> One:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reverse_etl_house import House
+from reverse_etl_house import House, use
 from servers.direct import answer, batch, target
 from servers.slack import CHANNEL, SlackServer
 
@@ -23,8 +23,7 @@ OPTIONS = {"requests_per_second": 10_000, "settle_seconds": 0.0}
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlackServer]:
     with SlackServer() as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
+        use(monkeypatch, server)
         yield server
 
 
