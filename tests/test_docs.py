@@ -113,6 +113,12 @@ def test_every_link_and_file_named_is_there() -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+def test_every_test_named_is_there() -> None:
+    there = {name for file in (ROOT / "tests").glob("*.py") for name in re.findall(r"def (test_\w+)", file.read_text())}
+    named = {name for doc in DOCS for name in re.findall(r"`(test_\w+)`", doc.read_text())}
+    assert named and named <= there, named - there
+
+
 def test_every_table_the_readme_names_is_there(built_company: Path) -> None:
     named = set(
         re.findall(r"`((?:customers|identity|segments|reporting|reverse_etl)\.\w+)`", (ROOT / "README.md").read_text())
