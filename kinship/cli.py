@@ -163,6 +163,29 @@ def daemon() -> None:
     _become("dagster-daemon", "run", *DEFINITIONS)
 
 
+@app.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="Where to put the copy, in a new folder named by the time.")],
+) -> None:
+    """Copy what cannot be built again: the warehouse, ledgers, cursors and Dagster's history."""
+    prepare_environment()
+    from kinship.backup import back_up
+
+    done = back_up(settings(), folder)
+    print(f"{done.files:,} files, {done.bytes / 1e6:,.0f} MB, in {done.folder}")
+
+
+@app.command()
+def docs() -> None:
+    """Write dbt's documentation of the warehouse as one page: models, columns, tests and lineage."""
+    prepare_environment()
+    from kinship.lineage import write_page
+
+    print(f"models, columns and lineage: {write_page(settings())}")
+    if (checks := settings().data_docs / "index.html").exists():
+        print(f"checks of the last run: {checks}")
+
+
 def _prepare_server() -> None:
     prepare_environment()
     from kinship.manifest import prepare_manifest
