@@ -51,7 +51,9 @@ def back_up(settings: Settings, folder: Path) -> Backup:
             # the warehouse last: POSIX gives up a process's lock on a file as soon as it closes that file once
             for path in [*_state(settings), settings.warehouse]:
                 copy = draft / path.relative_to(settings.state)
-                copy.parent.mkdir(parents=True, exist_ok=True)
+                if path.is_dir():
+                    copy.mkdir()  # empty ones as well: dlt misses its own
+                    continue
                 _copy(path, copy, is_locked=path == settings.warehouse)
                 if copy.exists():
                     files, size = files + 1, size + copy.stat().st_size
@@ -65,11 +67,13 @@ def back_up(settings: Settings, folder: Path) -> Backup:
 
 
 def _state(settings: Settings) -> Iterator[Path]:
-    """The files to copy beside the warehouse. On Spark the lake's are among them when it lies there, as by default."""
+    """Folders and files to copy beside the warehouse, a folder before what is in it. On Spark the lake's are among them
+    when it lies there, as by default."""
     left_out = {settings.sources, settings.published}
     for root, folders, names in os.walk(settings.state):
         here = Path(root)
         folders[:] = [name for name in folders if here / name not in left_out and not name.endswith(".tmp")]
+        yield from (here / name for name in folders)
         files = (here / name for name in names if not name.endswith((".wal", ".tmp")))
         yield from (file for file in files if file.is_file() and file != settings.warehouse)
 
