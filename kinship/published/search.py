@@ -29,8 +29,8 @@ def reversed_digits(text: str) -> str:
 
 def add_search(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
     """Write `search.terms` into the full file, from the tables there."""
-    connection.execute(f"create schema if not exists {catalog}.search")
-    connection.execute(f"create or replace table {catalog}.search.terms as {_terms(catalog)}")
+    connection.execute(f"create schema if not exists {catalog}.{SEARCH}")
+    connection.execute(f"create or replace table {catalog}.{SEARCH}.terms as {_terms(catalog)}")
 
 
 def _terms(catalog: str) -> str:
