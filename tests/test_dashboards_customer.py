@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from dashboards_house import SIGN_IN, STEWARD, apart, busiest, open_page, said, tables, use
+from dashboards_house import SIGN_IN, STEWARD, apart, busiest, open_page, published_in, said, tables, use
 from streamlit.testing.v1 import AppTest
 
 from dashboards.customer.attributes import RULES
@@ -36,7 +36,7 @@ def planted(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A publication with an id that was merged away, one whose records are gone, and a name that is an attack."""
     data = tmp_path_factory.mktemp("planted") / "data"
     shutil.copytree(published / "published", data / "published")
-    (folder,) = {path.parent for path in data.glob("published/*/warehouse.duckdb")}
+    folder = published_in(data).folder
     for name in ("warehouse", "masked"):
         with duckdb.connect(str(folder / f"{name}.duckdb")) as tables:
             one = busiest(tables)
