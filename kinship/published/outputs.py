@@ -6,10 +6,10 @@ from typing import Any
 
 from kinship.segments.header import is_segment
 
-SCHEMAS = ("identity", "customers", "predictions", "segments", "reporting", "reverse_etl")
+SCHEMAS = ("identity", "customers", "predictions", "segments", "reporting")
 PRIVATE = ("stg_", "int_")
-SYNCS = "reverse_etl"
-"""The schema that the syncs write, not dbt: its tables stand among dbt's sources."""
+BOOKS = ("reverse_etl", "operations")
+"""Schemas that syncs and gates write, not dbt: their tables stand among dbt's sources."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Output:
 
 
 def outputs(manifest: Mapping[str, Any]) -> list[Output]:
-    """Every output table of the project: models, snapshots and what the syncs write, by name."""
+    """Every output table of the project: models, snapshots, and what syncs and gates write, by name."""
     found = [
         Output(node["schema"], node["alias"], _columns(node))
         for node in manifest["nodes"].values()
@@ -35,7 +35,7 @@ def outputs(manifest: Mapping[str, Any]) -> list[Output]:
     found += [
         Output(node["schema"], node["identifier"], _columns(node))
         for node in manifest["sources"].values()
-        if node["schema"] == SYNCS
+        if node["schema"] in BOOKS
     ]
     return sorted(found, key=lambda output: output.key)
 
