@@ -10,19 +10,17 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import duckdb
 import pandas as pd
 import streamlit as st
 
-from dashboards import data
-from dashboards.serving import LOOPBACK
-from dashboards.viewer import viewer
+from dashboards import access, data
+from dashboards.signin import Place
+from dashboards.viewer import sign_in, viewer
 from kinship.identity import review
 from kinship.identity.evidence import Record
 from kinship.identity.review import Decision, Question
-from kinship.published.publication import NothingPublished
-from kinship.published.reader import open_publication
 
 CLEAR = ("exact", "different", "nothing")
 """How a comparison ends when there is nothing to judge."""
@@ -34,10 +32,15 @@ ONE_SIDE = "one side only"
 
 _COMPARISON = re.compile(r"^(?P<attribute>\w+)(?: (?P<how>\w+))? (?P<bits>[+-]\d+(?:\.\d+)?)$")
 
-OPEN = """
-select review_id, question, reason, rule, probability, consequence, left_source, left_record_id, right_source,
-    right_record_id, left_record_count, right_record_count, detail, last_seen_at
+QUESTIONS = """
+select
+    review_id, question, reason, rule, probability, consequence, left_source, left_record_id, right_source,
+    right_record_id, left_record_count, right_record_count, detail, last_seen_at, left_customer_id, right_customer_id
 from identity.identity_review_queue
+"""
+
+LISTED = f"""
+{QUESTIONS}
 where (? = '' or question = ?) and (? = '' or reason = ?)
 order by consequence desc, review_id
 limit ?
@@ -62,9 +65,7 @@ said as (
     select places.side, known.identifier_type, known.identifier_value, known.identifier_value
     from customers.customer_identifiers as known
     inner join places on known.customer_id = places.customer_id
-    where $5 and known.identifier_type not in (
-        select distinct attribute from customers.customer_attribute_candidates
-    )
+    where $5 and known.identifier_type not in ('email', 'phone')
 ),
 
 forms as (
@@ -78,13 +79,24 @@ forms as (
 
 select
     attribute,
-    list(value order by value) filter (is_left) as left_values,
-    list(value order by value) filter (is_right) as right_values,
+    -- the values leave the statement only when they are asked for
+    case when $6 then list(value order by value) filter (is_left) end as left_values,
+    case when $6 then list(value order by value) filter (is_right) end as right_values,
+    count(*) filter (is_left) as left_count,
+    count(*) filter (is_right) as right_count,
     count(*) filter (is_left and is_right) as shared
 from forms
 group by attribute
 order by attribute
 """
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question of the published queue, and the people whom it is about."""
+
+    question: Question
+    customers: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -107,35 +119,48 @@ class Desk:
 
 
 def desk() -> Desk:
-    """Who decides here: somebody signed in who may see personal data, or whoever sits at this machine."""
-    now = viewer()
-    if now.is_unmasked:
-        return Desk(now.subject, is_named=True)
-    if st.get_option("server.address") not in LOOPBACK or _is_forwarded():
-        return Desk(
-            "", is_named=True, why_not="Sign in as a steward to decide; `kinship review` asks the same questions."
-        )
+    """Who decides here: somebody signed in who may see personal data; where nobody signs in, whoever sits here."""
+    who = viewer()
+    if who.is_allowed:
+        return Desk(who.subject, is_named=True)
+    if sign_in() is not None:
+        return Desk("", True, "Deciding needs a sign-in that may see personal data (KINSHIP_DASHBOARDS_UNMASKED).")
+    if not Place.from_environment().is_loopback or _is_forwarded():
+        return Desk("", True, "Over the network nobody decides without a sign-in (docs/dashboards.md).")
     return Desk(os.environ.get("KINSHIP_STEWARD") or os.environ.get("USER") or "", is_named=False)
 
 
 def _is_forwarded() -> bool:
-    # a server before this one listens to others on our behalf
+    # a server before this one listens to others on its behalf
     return any(name in st.context.headers for name in ("X-Forwarded-For", "Forwarded", "X-Real-Ip"))
 
 
 def open_questions(question: str, reason: str, limit: int) -> pd.DataFrame:
     """The first open questions, most consequential first, without those that the seed has answered since."""
-    answered = decided_ids()
-    rows = data.frame(OPEN, question, question, reason, reason, limit + len(answered))
-    return rows[~rows["review_id"].isin(answered)].head(limit)
+    decided = {one.pair for one in review.decisions()}
+    rows = data.frame(LISTED, question, question, reason, reason, limit + len(decided))
+    is_open = [
+        frozenset((Record(row.left_source, row.left_record_id), Record(row.right_source, row.right_record_id)))
+        not in decided
+        for row in rows.itertuples()
+    ]
+    return rows[is_open].head(limit)
 
 
-def find(review_id: str) -> Question | None:
-    """A question by its id; None when it is answered, or is none. Raises `NothingPublished` without the full tables."""
-    if not re.fullmatch(r"[0-9a-f]{32}", review_id):
+def find(review_id: str) -> Asked | None:
+    """A question by its id; None when it is answered, or is none."""
+    found = data.rows(f"{QUESTIONS} where review_id = ?", review_id)
+    if not found:
         return None
-    found = review.questions(_full(), 1, review_id)
-    return found[0] if found else None
+    row = found[0]
+    left, right = (Record(row[f"{side}_source"], row[f"{side}_record_id"]) for side in ("left", "right"))
+    if frozenset((left, right)) in {one.pair for one in review.decisions()}:
+        return None
+    question = Question(
+        row["review_id"], row["question"], row["reason"], left, right, row["rule"], row["probability"],
+        row["consequence"], row["detail"], row["left_record_count"], row["right_record_count"],
+    )  # fmt: skip
+    return Asked(question, tuple(dict.fromkeys((row["left_customer_id"], row["right_customer_id"]))))
 
 
 def comparisons(detail: str | None) -> list[Comparison]:
@@ -150,93 +175,71 @@ def needs_values(question: Question) -> bool:
     return near or not question.is_merge
 
 
-def sides(question: Question, *, with_values: bool) -> pd.DataFrame:
-    """One row per attribute that a side has: what each says (how many values, when they are not to be shown), and
-    whether that is the same."""
-    ends = [question.left.source, question.left.record_id, question.right.source, question.right.record_id]
-    with _full().cursor() as cursor:
-        rows = cursor.execute(SIDES, [*ends, question.is_merge]).fetchall()
+def sides(asked: Asked) -> pd.DataFrame | None:
+    """One row per attribute that a side has: what each says, or masked how many values, and whether that is the same.
+
+    A look at these people is put down before. None for a viewer who may not even know what is the same.
+    """
+    one = asked.question
+    ends = (one.left.source, one.left.record_id, one.right.source, one.right.record_id, one.is_merge)
+    if not (data.is_unmasked() or data.may_look_up()):
+        return None
+    access.look(asked.customers, "identity review")
+    if data.is_unmasked():
+        rows = data.rows(SIDES, *ends, True)
+    else:
+        # counts only leave the full file
+        names = ("attribute", "left_values", "right_values", "left_count", "right_count", "shared")
+        rows = [dict(zip(names, row, strict=True)) for row in data.look_up(SIDES, *ends, False)]
     told = [
         {
-            "attribute": attribute,
-            "left": _told(left or [], with_values),
-            "right": _told(right or [], with_values),
-            "together": _together(left or [], right or [], shared),
+            "attribute": row["attribute"],
+            "left": _told(row["left_values"], row["left_count"]),
+            "right": _told(row["right_values"], row["right_count"]),
+            "together": _together(row),
         }
-        for attribute, left, right, shared in rows
+        for row in rows
     ]
     # what can be compared comes first
     told.sort(key=lambda row: row["together"] == ONE_SIDE)
     return pd.DataFrame(told, columns=["attribute", "left", "right", "together"])
 
 
-def _told(values: Sequence[str], with_values: bool) -> str:
-    if not with_values:
-        return f"{len(values)} {'value' if len(values) == 1 else 'values'}" if values else "–"
-    more = f" and {len(values) - SHOWN} more" if len(values) > SHOWN else ""
-    return ", ".join(values[:SHOWN]) + more if values else "–"
+def _told(values: Sequence[str] | None, count: int) -> str:
+    if not count:
+        return "–"
+    if values is None:
+        return f"{count} {'value' if count == 1 else 'values'}"
+    return ", ".join(values[:SHOWN]) + (f" and {count - SHOWN} more" if count > SHOWN else "")
 
 
-def _together(left: Sequence[str], right: Sequence[str], shared: int) -> str:
-    if not left or not right:
+def _together(row: dict[str, Any]) -> str:
+    if not row["left_count"] or not row["right_count"]:
         return ONE_SIDE
-    if shared == 0:
+    if not row["shared"]:
         return "different"
-    return "same" if shared == len(left) == len(right) else f"{shared} in common"
-
-
-def decided_ids() -> list[str]:
-    """The published questions that the seed has answered since."""
-    decisions = review.decisions()
-    return _ids_of(_full(), decisions) if decisions and data.publication().warehouse.exists() else []
-
-
-def _ids_of(full: duckdb.DuckDBPyConnection, decisions: Sequence[Decision]) -> list[str]:
-    ends = [[one.left.source for one in decisions], [one.left.record_id for one in decisions]]
-    ends += [[one.right.source for one in decisions], [one.right.record_id for one in decisions]]
-    with full.cursor() as cursor:
-        rows = cursor.execute(
-            """
-            with decided as (select unnest($1) as ls, unnest($2) as li, unnest($3) as rs, unnest($4) as ri)
-            select distinct review_id from identity.identity_review_queue as queue
-            inner join decided on
-                (left_source, left_record_id, right_source, right_record_id) = (ls, li, rs, ri)
-                or (left_source, left_record_id, right_source, right_record_id) = (rs, ri, ls, li)
-            """,
-            ends,
-        ).fetchall()
-    return [str(row[0]) for row in rows]
+    return "same" if row["shared"] == row["left_count"] == row["right_count"] else f"{row['shared']} in common"
 
 
 def standing_of(decisions: Sequence[Decision]) -> list[str]:
     """Of each decision whether the published tables are built with it."""
-    with _full().cursor() as cursor:
-
-        def person(record: Record) -> str | None:
-            row = cursor.execute(
-                "select customer_id from identity.identity_graph where source = ? and record_id = ?",
-                [record.source, record.record_id],
-            ).fetchone()
-            return None if row is None else str(row[0])
-
-        found = []
-        for one in decisions:
-            left, right = person(one.left), person(one.right)
-            if left is None or right is None:
-                found.append("waits for a record that is not there")
-            else:
-                found.append("in effect" if (left == right) == (one.answer == "same") else "from the next run on")
+    ends = [record for one in decisions for record in (one.left, one.right)]
+    known = {
+        Record(row["source"], row["record_id"]): row["customer_id"]
+        for row in data.rows(
+            """
+            select source, record_id, customer_id from identity.identity_graph
+            inner join (select unnest(?) as source, unnest(?) as record_id) using (source, record_id)
+            """,
+            [record.source for record in ends],
+            [record.record_id for record in ends],
+        )
+    }
+    found = []
+    for one in decisions:
+        left, right = known.get(one.left), known.get(one.right)
+        if left is None or right is None:
+            found.append("waits for a record that is not there")
+        else:
+            found.append("in effect" if (left == right) == (one.answer == "same") else "from the next run on")
     return found
-
-
-def _full() -> duckdb.DuckDBPyConnection:
-    """The tables as they are, for what is worked out here and shown without its values."""
-    shown = data.publication()
-    if not shown.warehouse.exists():
-        raise NothingPublished("only the masked tables are here: `kinship review` decides where the warehouse is")
-    return _opened(str(shown.folder))
-
-
-@st.cache_resource(max_entries=3, show_spinner=False)
-def _opened(folder: str) -> duckdb.DuckDBPyConnection:
-    return open_publication(data.publication(), masked=False)

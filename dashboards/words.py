@@ -36,11 +36,6 @@ def length(passed: timedelta) -> str:
     return f"{minutes // 60} h" if minutes >= 120 else f"{minutes} min"
 
 
-def plain(text: str) -> str:
-    """Text of the data within Markdown: what Markdown or HTML would read otherwise stands for itself."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-.!|$:~^&" else c for c in " ".join(text.split()))
-
-
 def code(text: str) -> str:
     """Text of the data as code within Markdown."""
     return f"`{' '.join(text.replace('`', chr(39)).split())}`"

@@ -4,8 +4,9 @@ import pandas as pd
 import streamlit as st
 
 from dashboards import charts, data, layout, syncs
+from dashboards.layout import plain
 from dashboards.syncs import Standing
-from dashboards.words import age, code, length, moment, number, plain
+from dashboards.words import age, code, length, moment, number
 from kinship.syncs.printing import DIGITS
 from reverse_etl.ledger import utcnow
 

@@ -6,8 +6,10 @@ import pandas as pd
 import streamlit as st
 
 from dashboards import charts, data, layout, review
-from dashboards.review import Desk
-from dashboards.words import number, percent, plain
+from dashboards.customer.identity import REFUSALS
+from dashboards.layout import plain
+from dashboards.review import Asked, Desk
+from dashboards.words import number, percent
 from kinship.errors import KinshipError
 from kinship.identity import review as queue
 from kinship.identity.review import Question
@@ -104,13 +106,6 @@ MEANING = {
     "B": "hangs on a bridge weaker than the strict level",
     "C": "holds more given names or birth dates than one person",
     "D": "both: a weak bridge, and a contradiction",
-}
-REFUSALS = {
-    "too_weak": "not sure enough at the default level",
-    "outmatched": "likeness with a rival that is as likely",
-    "unsupported": "the neighbours do not bear it out",
-    "recut": "cut out of a group that was too loose",
-    "cannot_link": "a steward keeps the two apart",
 }
 
 
@@ -221,19 +216,19 @@ def _in_hand(listed: pd.DataFrame, desk: Desk) -> None:
     asked = st.query_params.get("review", "")
     waiting = [one for one in listed["review_id"] if one not in later]
     review_id = asked or next(iter(waiting), next(iter(later), ""))
-    question = review.find(review_id) if review_id else None
-    if question is None:
+    found = review.find(review_id) if review_id else None
+    if found is None:
         if asked:
             st.warning("That question is answered, or the last run no longer asks it.", icon=":material/task_alt:")
             st.button("On to the next", on_click=_go_on)
         return
     with st.container(border=True):
-        ask(question, desk)
+        ask(found, desk)
 
 
-def ask(question: Question, desk: Desk) -> None:
+def ask(asked: Asked, desk: Desk) -> None:
     """One question, with what speaks for and against, and the buttons."""
-    unmasked = data.is_unmasked()
+    question = asked.question
     st.markdown("**Are these two people one?**" if question.is_merge else "**Is this one person two?**")
     counts = (
         f"{number(question.left_records)} and {number(question.right_records)} records"
@@ -250,13 +245,14 @@ def ask(question: Question, desk: Desk) -> None:
         layout.table(frame)
     else:
         st.caption(f"The two records share one {plain(question.rule)}.")
-    sides = review.sides(question, with_values=unmasked)
-    layout.table(sides, height=35 * (len(sides) + 1) + 3)
+    sides = review.sides(asked)
+    if sides is not None:
+        layout.table(sides, height="content")
     may = not desk.why_not
-    if may and not unmasked and review.needs_values(question):
+    if may and not data.is_unmasked() and review.needs_values(question):
         st.info(
             "Some values here are nearly the same, or contradict each other: that is a matter of looking at them. "
-            "`kinship review` shows them at this machine; on this page a sign-in that may see personal data does.",
+            "A sign-in that may see personal data shows them here; `kinship review` asks the same questions.",
             icon=":material/visibility_off:",
         )
         may = False

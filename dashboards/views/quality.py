@@ -8,7 +8,8 @@ import pandas as pd
 import streamlit as st
 
 from dashboards import charts, data, layout
-from dashboards.words import age, moment, number, plain
+from dashboards.layout import plain
+from dashboards.words import age, moment, number
 from kinship.quality import LATE_AFTER, OVERDUE_AFTER, last_stop
 from kinship.settings import settings
 
