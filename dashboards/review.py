@@ -139,11 +139,8 @@ def open_questions(question: str, reason: str, limit: int) -> pd.DataFrame:
     """The first open questions, most consequential first, without those that the seed has answered since."""
     decided = {one.pair for one in review.decisions()}
     rows = data.frame(LISTED, question, question, reason, reason, limit + len(decided))
-    is_open = [
-        frozenset((Record(row.left_source, row.left_record_id), Record(row.right_source, row.right_record_id)))
-        not in decided
-        for row in rows.itertuples()
-    ]
+    ends = rows[["left_source", "left_record_id", "right_source", "right_record_id"]].to_numpy().tolist()
+    is_open = [frozenset((Record(*pair[:2]), Record(*pair[2:]))) not in decided for pair in ends]
     return rows[is_open].head(limit)
 
 
