@@ -1,7 +1,7 @@
 """Where syncs stand, and whether destinations can be reached."""
 
 import asyncio
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -46,8 +46,8 @@ class SyncStatus:
     """When the first of the refused rows is tried again."""
     stalled: str | None = None
     """Why the sync does not get on; None when it does."""
-    calls_today: int = 0
-    """Calls of the last 24 hours."""
+    calls_today: int = field(default=0, repr=False)
+    """Calls of the last 24 hours. Not shown with the rest: it changes though nothing happens."""
     calls_per_day: int | None = None
     """How many of them the tool or the sync's options allow; None where they are not limited."""
 
