@@ -25,7 +25,7 @@ WITHHELD = {
     "suppressed": "on the list of people who must never be sent",
     "no_consent": "no consent known for this purpose and channel",
     "denied": "the person said no",
-    "withdrawn": "the person takes the consent back",
+    "withdrawn": "the person took the consent back",
     "unknown": "the consent's status is empty or none we know",
     "opted_out": "unsubscribed at the destination",
     "null_key": "the row has no key to match by",
@@ -51,14 +51,14 @@ def standings() -> list[Standing]:
     except ConfigurationError:
         return []
     is_here = settings().ledger.is_dir()
-    return [Standing(sync, _status(sync.name, sync) if is_here else None) for sync in syncs]
+    return [Standing(sync, _status(str(settings().ledger), sync.name, sync) if is_here else None) for sync in syncs]
 
 
 def waiting(sync: Sync) -> list[RejectedRow] | None:
     """The refused rows that wait for another try; None while the sync runs, or where its ledger is not."""
     if not settings().ledger.is_dir():
         return None
-    return _waiting(sync.name, sync)
+    return _waiting(str(settings().ledger), sync.name, sync)
 
 
 def counted(told: str | None) -> Mapping[str, int]:
@@ -71,13 +71,13 @@ def counted(told: str | None) -> Mapping[str, int]:
 
 
 @st.cache_data(ttl=KEPT_SECONDS, max_entries=200, show_spinner=False)
-def _status(name: str, _sync: Sync) -> SyncStatus:
+def _status(ledger: str, name: str, _sync: Sync) -> SyncStatus:
     with _one_reader:
         return sync_status(_sync, settings())
 
 
 @st.cache_data(ttl=KEPT_SECONDS, max_entries=20, show_spinner=False)
-def _waiting(name: str, _sync: Sync) -> list[RejectedRow] | None:
+def _waiting(ledger: str, name: str, _sync: Sync) -> list[RejectedRow] | None:
     with _one_reader:
         try:
             return rejected_rows(_sync, settings())

@@ -21,7 +21,7 @@ def own(published: Path, folder: Path, *parts: str) -> Path:
         source, target = published / part, folder / part
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
-            shutil.copytree(source, target)
+            shutil.copytree(source, target, symlinks=True)
         elif source.exists():
             shutil.copy(source, target)
     return folder

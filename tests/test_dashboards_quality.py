@@ -39,8 +39,8 @@ def test_the_figures_are_those_of_the_books(published: Path, monkeypatch: pytest
     (freshness,) = frames(app, "last file")
     shown = {row.source: row.records for row in freshness.itertuples() if row.records}
     assert shown == sources
-    (reasons,) = frames(app, "example_file")
-    assert reasons["record_count"].sum() == quarantined > 0
+    (reasons,) = frames(app, "last_quarantined_at")
+    assert reasons["records"].sum() == quarantined > 0
     assert {m.label: m.value for m in app.metric}["In quarantine"] == f"{quarantined:,}"
     assert frames(app, "layer")[0]["tests"].sum() == tests > 100
     assert len(frames(app, "what_is_not_so")[-1]) == checks > 20
@@ -56,11 +56,9 @@ def test_what_fails_is_named(published: Path, tmp_path: Path, monkeypatch: pytes
             "update operations.checks set passed = false, failed = ['most are <b>there</b>'] where name = 'profiles'"
         )
         connection.execute("update operations.tests set status = 'warn', failures = 3 where test like 'every_order%'")
+        connection.execute("update operations.sources set last_extracted_at = ?", [now - timedelta(hours=30)])
         connection.execute(
-            "update reporting.rpt_source_freshness set last_extracted_at = ?", [now - timedelta(hours=30)]
-        )
-        connection.execute(
-            "update reporting.rpt_source_freshness set last_extracted_at = ? where source = 'ads'",
+            "update operations.sources set last_extracted_at = ? where source = 'ads'",
             [now - timedelta(hours=37)],
         )
         connection.execute(
@@ -92,10 +90,10 @@ def test_a_run_that_was_stopped_since_is_said(published: Path, tmp_path: Path, m
 def test_what_is_missing_is_said(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = own(published, tmp_path / "data")
     names = ("operations.checks", "operations.gate_runs", "operations.tests", "operations.raw_columns")
-    reports = ("reporting.rpt_quarantine", "reporting.rpt_source_freshness")
+    reports = ("operations.quarantine", "operations.sources")
     plant(data, lambda connection: [connection.execute(f"drop table {name}") for name in (*names, *reports)])
     use(monkeypatch, data)
     shown = said(open_page("quality"))
     for missing in ("what was extracted", "No gate", "dbt's tests", "No record is in quarantine", "columns yet"):
         assert missing in shown
-    assert shown.count("kinship run --rebuild") >= 4
+    assert shown.count("kinship run --rebuild") >= 3

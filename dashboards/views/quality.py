@@ -13,7 +13,32 @@ from dashboards.words import age, moment, number
 from kinship.quality import LATE_AFTER, OVERDUE_AFTER, last_stop
 from kinship.settings import settings
 
-SOURCES = "select * from reporting.rpt_source_freshness order by source"
+SOURCES = """
+with told as (
+    select source, max(occurred_at) as seen_at from customers.customer_events group by source
+    union all
+    select source, max(observed_at) from customers.customer_attribute_candidates group by source
+    union all
+    -- costs are of nobody: they have a day, and no record
+    select 'ads', cast(max(cost_date) as timestamp) from customers.campaign_costs
+),
+
+last_told as (
+    select source, max(seen_at) as last_record_at from told group by source
+)
+
+select
+    source,
+    cast(sum(files) as bigint) as files,
+    cast(sum(rows) as bigint) as records,
+    cast(sum(quarantined) as bigint) as quarantined,
+    max(last_extracted_at) as last_extracted_at,
+    any_value(last_record_at) as last_record_at
+from operations.sources
+left join last_told using (source)
+group by source
+order by source
+"""
 
 CHECKS = """
 select
@@ -68,17 +93,13 @@ select relation, test, status, failures, tested_at from operations.tests
 where status <> 'pass' order by status, failures desc nulls first, test
 """
 
-QUARANTINE = "select * from reporting.rpt_quarantine order by record_count desc, source, table_name, reason"
+QUARANTINE = "select * from operations.quarantine order by records desc, source, table_name, reason"
 
 SHARES = """
-select
-    source,
-    table_name,
-    cast(sum(records) as bigint) as records,
-    cast(coalesce(sum(records) filter (where record_class = 'quarantined'), 0) as bigint) as quarantined
-from reporting.rpt_source_accounting
-group by source, table_name
-order by quarantined desc, source, table_name
+select source, table_name, rows + quarantined as handed_over, quarantined, quarantined / (rows + quarantined) as share
+from operations.sources
+where rows + quarantined > 0
+order by share desc, source, table_name
 """
 
 DRIFT = """
@@ -116,8 +137,8 @@ def stopped() -> None:
 def freshness() -> None:
     """What each source handed over, and when last."""
     st.subheader("Freshness of sources", anchor=False)
-    if not data.has_table("reporting.rpt_source_freshness"):
-        layout.missing("The publication does not say what was extracted.", "`kinship run --rebuild` builds it.")
+    if not data.has_table("operations.sources"):
+        layout.missing("The publication does not say what was extracted.", "`kinship run` extracts and publishes.")
         return
     sources = data.frame(SOURCES)
     now = datetime.now(UTC).replace(tzinfo=None)
@@ -129,9 +150,9 @@ def freshness() -> None:
             "last file at": sources["last_extracted_at"],
             "last record": sources["last_record_at"],
             "expected by": sources["last_extracted_at"] + LATE_AFTER,
-            "records": sources["record_count"],
-            "in quarantine": sources["quarantined_count"],
-            "files": sources["file_count"],
+            "records": sources["records"],
+            "in quarantine": sources["quarantined"],
+            "files": sources["files"],
         }
     )
     layout.table(shown)
@@ -215,17 +236,16 @@ def tests() -> None:
 def quarantine() -> None:
     """Records that could not be taken, by source and reason."""
     st.subheader("Records in quarantine", anchor=False)
-    if not data.has_table("reporting.rpt_quarantine"):
+    if not data.has_table("operations.quarantine"):
         layout.missing("No record is in quarantine.")
         return
     reasons = data.frame(QUARANTINE)
-    by_source = reasons.groupby("source", as_index=False).agg(record_count=("record_count", "sum"))
-    charts.bars(by_source, "source", "record_count", title="records not taken", unit=",d")
+    by_source = reasons.groupby("source", as_index=False).agg(records=("records", "sum"))
+    charts.bars(by_source, "source", "records", title="records not taken", unit=",d")
     layout.table(reasons)
     layout.download(reasons, "quarantine")
     with st.expander("As a share of what was handed over"):
         shares = data.frame(SHARES)
-        shares["share"] = shares["quarantined"] / shares["records"]
         layout.table(shares, columns={"share": st.column_config.NumberColumn(format="percent")})
     st.caption("The records themselves stay in `raw_<source>.quarantine`, in the warehouse.")
 
@@ -252,13 +272,13 @@ def page() -> None:
     stopped()
     checks = data.publication().checks
     late = "–"
-    if data.has_table("reporting.rpt_source_freshness"):
+    if data.has_table("operations.sources"):
         now = datetime.now(UTC).replace(tzinfo=None)
         ages = [freshness_of(at, now) for at in data.frame(SOURCES)["last_extracted_at"]]
         late = number(sum(state in ("late", "overdue") for state in ages))
     quarantined = "–"
-    if data.has_table("reporting.rpt_quarantine"):
-        quarantined = number(data.frame(QUARANTINE)["record_count"].sum())
+    if data.has_table("operations.quarantine"):
+        quarantined = number(data.frame(QUARANTINE)["records"].sum())
     layout.figures(
         [
             ("Checks passed", number(checks.passed), "Expectations and dbt tests of the build that is published."),

@@ -115,7 +115,7 @@ def _write(
     name = _name(output)
     connection.execute(f"create schema if not exists {into}.{quoted(output.schema)}")
     connection.execute(
-        f"create or replace table {into}.{name} as select {', '.join(columns)} from {quoted(source)}.{name} {order}"
+        f"create or replace table {into}.{name} as select {', '.join(columns)} from {quoted(source)}.{name} {order}"  # noqa: S608
     )
 
 
