@@ -217,6 +217,20 @@ def dashboards(
     serve()
 
 
+@app.command("access-log")
+def access_log(
+    customer: Annotated[
+        str | None, typer.Argument(metavar="[CUSTOMER]", help="A customer id; default: everybody.", show_default=False)
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Looks at the most, newest first.")] = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say who looked at whom in the dashboards, newest first."""
+    from kinship.access import print_looks
+
+    print_looks(settings(), customer, limit, as_json=as_json)
+
+
 add_sync_commands(app)
 add_identity_commands(app)
 add_publish_command(app)
