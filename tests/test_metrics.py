@@ -46,11 +46,13 @@ def project(data: Path) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def figures(data: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def figures(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
     """The built company's warehouse with its metrics in the catalog `published`, and tables of who did what when."""
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
-        connection.execute(f"attach '{data / 'warehouse.duckdb'}' as warehouse (read_only)")
+        # another file: the command of the last tests wants the lock of the first
+        file = shutil.copy(data / "warehouse.duckdb", tmp_path_factory.mktemp("figures"))
+        connection.execute(f"attach '{file}' as warehouse (read_only)")
         connection.execute("attach ':memory:' as published")
         rows = write(connection, "warehouse", "published")
         assert rows["metrics.metric_values"] > 1000
