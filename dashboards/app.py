@@ -24,11 +24,19 @@ PAGES = (
     ("quality", "Data quality", ":material/verified:"),
 )
 
+_STYLE = """
+<style>
+.stMainBlockContainer { padding-top: 4.5rem; padding-bottom: 3rem; }
+@media (max-width: 640px) { .stMainBlockContainer { padding-left: 1rem; padding-right: 1rem; } }
+</style>
+"""
+
 # an icon of our own: Streamlit fetches a named one from its maker for the browser tab
 st.set_page_config(page_title="Kinship", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
 page = st.navigation(
     [st.Page(f"views/{file}.py", title=title, icon=icon, url_path=file) for file, title, icon in PAGES], position="top"
 )
+st.html(_STYLE)
 try:
     data.follow()
     page.run()

@@ -1,6 +1,7 @@
 """What every page has: its head, figures in a row, tables, and downloads."""
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -9,15 +10,50 @@ import pandas as pd
 import streamlit as st
 
 from dashboards import data
+from dashboards.viewer import sign_in, viewer
 from reverse_etl.files import is_formula
+
+_MARKDOWN = re.compile(r"([!-/:-@\[-`{-~])")
 
 
 def header(title: str, about: str) -> None:
-    """The head of a page: its title, what it shows, and how old the figures are."""
+    """The head of a page: its title, what it shows, how old the figures are, and who looks."""
     shown = data.publication()
-    st.title(title, anchor=False)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.title(title, anchor=False)
+        _account()
     state = "personal data shown" if data.is_unmasked() else "personal data masked"
     st.caption(f"{about}  \nAs of {shown.as_of:%Y-%m-%d %H:%M} UTC · run {shown.run} · {state}")
+
+
+def _account() -> None:
+    """The way in and out, where a sign-in is configured."""
+    if sign_in() is None:
+        return
+    who = viewer()
+    if not who.is_signed_in:
+        st.button("Sign in", icon=":material/login:", on_click=st.login)
+        return
+    with st.popover(who.subject, icon=":material/account_circle:"):
+        st.text("You see personal data." if who.is_allowed else "You see masked data.")
+        st.button("Sign out", icon=":material/logout:", on_click=st.logout)
+
+
+def plain(text: object) -> str:
+    """A value from the data inside Markdown: it shows as it is, whatever it holds. No picture, link or icon of its own
+    making reaches the browser."""
+    return _MARKDOWN.sub(r"\\\1", " ".join(str(text).split()))
+
+
+def words(name: str) -> str:
+    """A name in the tables as people read it: `cart_viewed` is "Cart viewed"."""
+    said = name.replace("_", " ").strip()
+    return said[:1].upper() + said[1:]
+
+
+def euro(amount: Any) -> str:
+    """An amount in euro; nothing where there is none."""
+    return "" if amount is None else f"€{amount:,.2f}"
 
 
 def missing(what: str, remedy: str = "") -> None:
@@ -29,7 +65,7 @@ def figures(labelled: Sequence[tuple[str, str] | tuple[str, str, str]]) -> None:
     """Figures in a row that wraps on a phone: label, value as text, and what it means."""
     with st.container(horizontal=True):
         for label, value, *about in labelled:
-            st.metric(label, value, help=about[0] if about else None, border=True, width=180)
+            st.metric(label, value, help=about[0] if about else None, border=True, width=158)
 
 
 def table(

@@ -16,6 +16,7 @@ from kinship.limits import limit
 from kinship.manifest import load_manifest
 from kinship.published.outputs import outputs
 from kinship.published.publication import POINTER, RECORD, Publication, sync_folder, write_record
+from kinship.published.search import add_search
 from kinship.published.writing import FULL, MASKED, add_file, copy_tables, mask_tables
 from kinship.settings import Settings
 from reverse_etl.warehouse import attached, one_row, quoted
@@ -42,6 +43,7 @@ def publish(settings: Settings) -> Publication:
         (as_of,) = one_row(connection, f"select as_of from {quoted(source)}.customers.int_customers__as_of")
         add_file(connection, draft / "warehouse.duckdb", FULL)
         rows = copy_tables(connection, source, tables)
+        add_search(connection, FULL)
         add_file(connection, draft / "masked.duckdb", MASKED)
         mask_tables(connection, tables)
         connection.execute(f"use {quoted(source)}")
