@@ -10,7 +10,6 @@ from dashboards.wording import count, euros, percent
 TABLE = "metrics.metric_values"
 # The as-of moment is that of the last thing anyone did, which comes a little before a period's end.
 STILL_WHOLE = timedelta(hours=6)
-WRITTEN = {"eur": euros, "share": percent}
 
 SERIES = """
     select metric_name, period_start, metric_value
@@ -23,30 +22,35 @@ TOTALS = """
     from metrics.metric_values
     where grain = 'total' and dimension is not distinct from ?
 """
-ABOUT = "select name, label, description, unit from metrics.metrics order by name"
+ABOUT = "select name, description, unit from metrics.metrics order by name"
 
 
 def periods(grain: str, wanted: list[str]) -> pd.DataFrame:
-    """One row per month or week that is over, by its first day, and a column per wanted metric; NaN where there is no figure."""
+    """One row per month or week that is over, by its first day; a column per wanted metric, NaN without a figure."""
     values = data.frame(SERIES, grain)
-    table = values[values["metric_name"].isin(wanted)].pivot(index="period_start", columns="metric_name", values="metric_value")
+    values = values[values["metric_name"].isin(wanted)]
+    table = values.pivot(index="period_start", columns="metric_name", values="metric_value").reindex(columns=wanted)
     as_of = data.publication().as_of
-    return table[[is_whole(start, grain, as_of) for start in table.index]].reindex(columns=wanted)
+    return table[[is_whole(start, grain, as_of) for start in table.index]]
 
 
 def totals(dimension: str | None = None) -> pd.DataFrame:
-    """Figures of all time, or as of today where a metric says so: metric_name, of_what (a value of the dimension, or `all`), metric_value."""
+    """Figures of all time, or of today where a metric says so: metric_name, of_what, metric_value.
+
+    `of_what` is a value of the dimension, or `all` without one.
+    """
     return data.frame(TOTALS, dimension)
 
 
-def about() -> pd.DataFrame:
-    """What each metric is called and says, and its unit: one row per metric, by its name."""
-    return data.frame(ABOUT).set_index("name")
+def about() -> dict[str, tuple[str, str]]:
+    """What each metric says, and its unit, by its name."""
+    told = data.frame(ABOUT)
+    return {str(name): (str(said), str(unit)) for name, said, unit in told.itertuples(index=False)}
 
 
 def written(value: float, unit: str) -> str:
     """A figure in its unit: eur, share, or a number of something."""
-    return WRITTEN.get(unit, count)(value)
+    return {"eur": euros, "share": percent}.get(unit, count)(value)
 
 
 def is_whole(start: date, grain: str, as_of: datetime) -> bool:

@@ -8,8 +8,9 @@ import streamlit as st
 
 from dashboards.tones import PLAIN, ink
 
+
 def sankey(moves: pd.DataFrame, states: Sequence[str], labels: Mapping[str, str], tones: Mapping[str, str]) -> None:
-    """Show `moves` (from_state, to_state, people): states left of the page before, and right of it after, in their order.
+    """Show `moves` (from_state, to_state, people): on the left the states before, on the right those after, in order.
 
     A state may stand on both sides, so that going to and fro is no circle. `tones` are colours (#rrggbb) of states.
     """

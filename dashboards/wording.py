@@ -1,30 +1,29 @@
-"""How names and figures are written on every page."""
+"""How figures are written on the pages of insights."""
 
-import pandas as pd
-
-_ACRONYMS = {"b2b": "B2B", "sms": "SMS", "vip": "VIP"}
-
-
-def words(name: str) -> str:
-    """A technical name as people read it: `paid_search` becomes `Paid search`."""
-    first, *others = (_ACRONYMS.get(word, word) for word in name.split("_"))
-    return " ".join([first[:1].upper() + first[1:], *others])
+import math
+from datetime import date, datetime
 
 
-def count(value: float | None) -> str:
-    """A number of people or things; a dash where there is none."""
-    return "–" if pd.isna(value) else f"{value:,.0f}"
+def count(value: float) -> str:
+    """A number of people or things; a dash for NaN."""
+    return "–" if math.isnan(value) else f"{value:,.0f}"
 
 
-def euros(value: float | None) -> str:
-    """An amount in euro: to the cent below a thousand, in millions from one on."""
-    if pd.isna(value):
+def euros(value: float) -> str:
+    """An amount in euro, to the cent below a thousand, in millions from one on; a dash for NaN."""
+    if math.isnan(value):
         return "–"
     size = abs(value)
     text = f"{size / 1e6:,.2f}M" if size >= 1e6 else f"{size:,.0f}" if size >= 1000 else f"{size:,.2f}"
     return f"{'-' if value < 0 else ''}€{text}"
 
 
-def percent(value: float | None) -> str:
-    """A share (0 to 1) in percent."""
-    return "–" if pd.isna(value) else f"{value:.1%}"
+def percent(value: float) -> str:
+    """A share (0 to 1) in percent; a dash for NaN."""
+    return "–" if math.isnan(value) else f"{value:.1%}"
+
+
+def month_before(moment: datetime, months: int) -> date:
+    """The first day of the month so many months before that of a moment."""
+    place = moment.year * 12 + moment.month - 1 - months
+    return date(max(place // 12, 1), place % 12 + 1, 1)
