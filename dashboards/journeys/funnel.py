@@ -106,6 +106,7 @@ def _table(by_channel: pd.DataFrame) -> None:
         shown[step] = (100 * by_channel[step] / by_channel[before]).where(by_channel[before] > 0)
     shown["whole"] = (100 * by_channel["orders"] / by_channel["visits"]).where(by_channel["visits"] > 0)
     number = st.column_config.NumberColumn
+    rates = {step: number(STEPS[step], format="%.1f%%", help="Of the step before.") for step in list(STEPS)[1:]}
     st.dataframe(
         shown,
         hide_index=True,
@@ -114,7 +115,7 @@ def _table(by_channel: pd.DataFrame) -> None:
         column_config={
             "channel": "Channel",
             "visits": number("Visits", format="localized"),
-            **{step: number(title, format="%.1f%%", help="Of the step before.") for step, title in STEPS.items() if step != "visits"},
+            **rates,
             "whole": number("Visit to order", format="%.1f%%"),
         },
-    )  # fmt: skip
+    )

@@ -77,7 +77,7 @@ def _moves(shown: pd.DataFrame) -> None:
         .mark_bar()
         .encode(
             x=_period_axis(),
-            y=alt.Y("people:Q", title="Customers who came and went", axis=alt.Axis(format="~s", tickCount=5)),
+            y=alt.Y("people:Q", title="Came and went", axis=alt.Axis(format="~s", tickCount=5)),
             color=alt.Color("kind:N", title=None, scale=colours, legend=alt.Legend(orient="bottom")),
             tooltip=[
                 alt.Tooltip("period:O", title="Period"),
@@ -85,5 +85,6 @@ def _moves(shown: pd.DataFrame) -> None:
                 alt.Tooltip("people:Q", title="People", format=",.0f"),
             ],
         ),
-        height=HEIGHT,
+        # the legend stands below
+        height=HEIGHT + 40,
     )

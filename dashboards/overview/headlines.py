@@ -68,4 +68,7 @@ def change(values: list[float], unit: str) -> str | None:
     before, now = values[-2:]
     if math.isnan(before) or math.isnan(now) or (before == 0 and unit != "share"):
         return None
-    return f"{(now - before) * 100:+.1f} pp" if unit == "share" else f"{now / before - 1:+.1%}"
+    if unit == "share":
+        return f"{(now - before) * 100:+.1f} pp"
+    rise = now / before - 1
+    return f"{rise:+.1%}" if abs(rise) < 10 else f"{rise:+,.0%}"

@@ -73,7 +73,7 @@ def _sizes(segment: str) -> None:
             .mark_bar(width={"band": 0.8})
             .encode(
                 x=when,
-                y=alt.Y("people:Q", title="People who came and left", axis=alt.Axis(format="~s", tickCount=5)),
+                y=alt.Y("people:Q", title="Came and left", axis=alt.Axis(format="~s", tickCount=5)),
                 color=alt.Color("kind:N", title=None, scale=colours, legend=alt.Legend(orient="bottom")),
                 tooltip=[
                     alt.Tooltip("day:T", title="Day"),
@@ -81,7 +81,7 @@ def _sizes(segment: str) -> None:
                     alt.Tooltip("people:Q", title="People", format=","),
                 ],
             ),
-            height=240,
+            height=280,
         )
     layout.download(history, f"sizes_{segment}")
 

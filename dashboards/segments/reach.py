@@ -65,7 +65,7 @@ def show(segment: str, purpose: str) -> None:
         layout.missing("Nobody's consent is known, so nobody can be reached.")
         return
     found["not_asked"] = found["members"] - found["reachable"] - found["without_address"] - found["refused"]
-    told = found.assign(what=[f"{words(row.purpose)}, {_channel(row.channel)}" for row in found.itertuples()])
+    told = found.assign(what=[f"{words(p)}, {_channel(c)}" for p, c in found[["purpose", "channel"]].to_numpy()])
     told = told.melt(["what", "members"], list(ANSWERS), "answer", "people")
     told["share"] = told["people"] / told["members"]
     told["place"] = told["answer"].map(list(ANSWERS).index)
@@ -91,7 +91,7 @@ def show(segment: str, purpose: str) -> None:
     )
     charts.show(chart, height=None)
     own = found[found["purpose"] == purpose]
-    said = ", ".join(f"{count(row.reachable)} by {_channel(row.channel)}" for row in own.itertuples())
+    said = ", ".join(f"{count(n)} by {_channel(c)}" for n, c in own[["reachable", "channel"]].to_numpy())
     st.caption(
         f"For its own purpose, {words(purpose).lower()}: {said or 'nobody'}. Reachable: agreed, and has the address or"
         " number. Never asked is no. Consent is checked again on the way out."
@@ -99,5 +99,5 @@ def show(segment: str, purpose: str) -> None:
     layout.download(found, f"reach_{segment}")
 
 
-def _channel(channel: object) -> str:
-    return "SMS" if channel == "sms" else str(channel)
+def _channel(channel: str) -> str:
+    return "SMS" if channel == "sms" else channel

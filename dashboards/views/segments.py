@@ -12,8 +12,9 @@ if data.has_table(catalogue.TABLE):
     names = [str(name) for name in found["segment"]]
     # the address names a segment as its file does, whatever the box calls it
     asked = st.query_params.get("segment")
-    if "segment_shown" not in st.session_state and asked in names:
-        st.session_state["segment_shown"] = asked
+    if "segment_shown" not in st.session_state:
+        largest = found.sort_values("member_count", ascending=False, na_position="last")["segment"].iloc[0]
+        st.session_state["segment_shown"] = asked if asked in names else largest
     if asked is not None and asked not in names:
         st.warning("The address names a segment that is not published: this is another one.", icon=":material/info:")
     chosen = st.selectbox("Segment", names, format_func=words, key="segment_shown", width=360)
