@@ -70,7 +70,7 @@ def figures(labelled: Sequence[tuple[str, str] | tuple[str, str, str]]) -> None:
 
 
 def table(
-    frame: pd.DataFrame, *, columns: dict[str, Any] | None = None, height: int | Literal["auto"] = "auto"
+    frame: pd.DataFrame, *, columns: dict[str, Any] | None = None, height: int | Literal["auto", "content"] = "auto"
 ) -> None:
     """A table as wide as the page. Its own export is off: `download` gives one that a spreadsheet opens safely."""
     st.dataframe(frame, hide_index=True, column_config=columns, height=height)

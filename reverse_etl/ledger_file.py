@@ -1,17 +1,20 @@
-"""The ledger's file: its tables, its lock, and how an older one is brought up to date."""
+"""The ledger's file: its tables, its lock, and how an older one, or one whose run died, is brought up to date."""
 
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 
 from reverse_etl.errors import LockedError
+from reverse_etl.folding import fold
+from reverse_etl.journal import left_over
 from reverse_etl.warehouse import one_row
 
-VERSION = 2
+VERSION = 3
 
 SCHEMA = """
 create table if not exists accepted (
@@ -58,6 +61,9 @@ create table if not exists opt_outs (
 );
 -- when the destination was last asked who unsubscribed
 create table if not exists polls (polled_at timestamp not null);
+-- the id of the journal that is not folded yet
+create table if not exists journal (id varchar not null);
+insert into journal select uuid()::varchar where not exists (from journal);
 create table if not exists version (number integer not null);
 delete from version;
 """
@@ -81,24 +87,24 @@ def _hold(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def open_ledger(path: Path, *, write: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_ledger(path: Path, *, write: bool, patience: float = 0.0) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection with the ledger's tables in its main database, locked against other runs of the sync.
 
-    To plan (`write=False`) a ledger that does not exist yet is an empty one in memory. Raises LockedError.
+    To plan (`write=False`) a ledger that does not exist yet is an empty one in memory. Waits `patience` seconds for
+    another process, then raises LockedError.
     """
     with _hold(path):
         if write and not path.exists():
             _create(path)
-        connection = _connect(path, write=write)
+        connection = _connect(path, write=write, patience=patience)
         try:
-            if not _is_current(connection):
-                if path.exists() and not write:
-                    connection.close()
-                    with contextlib.closing(_connect(path, write=True)) as old:
-                        _upgrade(old)
-                    connection = _connect(path, write=False)
-                else:
-                    _upgrade(connection)
+            if path.exists() and not write and _is_behind(connection, path):
+                connection.close()
+                with contextlib.closing(_connect(path, write=True)) as behind:
+                    _catch_up(behind, path)
+                connection = _connect(path, write=False)
+            elif write or not path.exists():
+                _catch_up(connection, path)
             yield connection
         finally:
             # on a full disk the checkpoint fails; the next opening reads the log
@@ -106,15 +112,48 @@ def open_ledger(path: Path, *, write: bool) -> Iterator[duckdb.DuckDBPyConnectio
                 connection.close()
 
 
-def _connect(path: Path, *, write: bool) -> duckdb.DuckDBPyConnection:
-    try:
-        connection = duckdb.connect(str(path), read_only=not write) if path.exists() else duckdb.connect(":memory:")
-    except duckdb.IOException as error:
-        if "lock" not in str(error):
-            raise
-        raise LockedError(f"{path.stem} is being synced by another process; its ledger {path} is locked") from None
+def journal_of(path: Path) -> Path:
+    """The journal of a ledger's file."""
+    return path.with_suffix(".journal")
+
+
+def journal_id(connection: duckdb.DuckDBPyConnection) -> str:
+    """The id of the journal that is not folded yet."""
+    return str(one_row(connection, "select id from journal")[0])
+
+
+def _is_behind(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
+    return not _is_current(connection) or left_over(journal_of(path), journal_id(connection)) is not None
+
+
+def _catch_up(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Bring the tables up to this version, and up to what a run that died left in its journal."""
+    if not _is_current(connection):
+        _upgrade(connection)
+    if (left := left_over(journal_of(path), journal_id(connection))) is not None:
+        fold(connection, *left)
+    if path.exists():
+        journal_of(path).unlink(missing_ok=True)
+
+
+def _connect(path: Path, *, write: bool, patience: float = 0.0) -> duckdb.DuckDBPyConnection:
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            connection = duckdb.connect(str(path), read_only=not write) if path.exists() else duckdb.connect(":memory:")
+            break
+        except duckdb.IOException as error:
+            if "lock" not in str(error):
+                raise
+            if time.monotonic() >= deadline:
+                raise LockedError(
+                    f"{path.stem} is being synced by another process; its ledger {path} is locked"
+                ) from None
+            time.sleep(0.05)
     # payloads pass through this connection: they must not be spilled to disk
     connection.execute("set temp_directory = ''")
+    # rows of `results` are in the warehouse before the file is closed: to compress them first is a waste
+    connection.execute("set checkpoint_threshold = '256MB'")
     return connection
 
 
