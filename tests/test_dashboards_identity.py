@@ -2,8 +2,9 @@
 
 import csv
 import json
-import multiprocessing
 import re
+import subprocess
+import sys
 import time
 from collections import Counter
 from datetime import date
@@ -14,7 +15,7 @@ import duckdb
 import pytest
 from conftest import DBT, ROOT, call, environment
 from dashboards_house import SIGN_IN, STEWARD, open_page, said, use
-from operations_house import decide_all, own, plant, reading
+from operations_house import own, plant, reading
 from streamlit.testing.v1 import AppTest
 
 from dashboards.review import comparisons
@@ -265,8 +266,26 @@ def test_the_second_of_two_stewards_is_told(company: Path, seed: Path, monkeypat
 
 
 def test_many_at_once_write_every_answer_once(seed: Path) -> None:
-    with multiprocessing.get_context("spawn").Pool(3) as pool:
-        told = pool.starmap(decide_all, [(seed, author, range(15)) for author in "abc"])
+    gate = seed.with_name("gate")
+    program = (
+        "import sys, time; from pathlib import Path; from operations_house import decide_all\n"
+        "print('ready', flush=True)\n"
+        "while not Path(sys.argv[2]).exists(): time.sleep(.001)\n"
+        "print(decide_all(Path(sys.argv[1]), sys.argv[3], range(15)))"
+    )
+    stewards = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(seed), str(gate), author],
+            cwd=Path(__file__).parent,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for author in "abc"
+    ]
+    for one in stewards:
+        assert one.stdout and one.stdout.readline() == "ready\n"
+    gate.touch()
+    told = [int(one.communicate(timeout=60)[0]) for one in stewards]
     rows = written(seed)
     assert sum(told) == len(rows) == 15
     assert len({row["left_record_id"] for row in rows}) == 15
