@@ -18,6 +18,8 @@ TITLES = {
     "customers_gate": "checks on customers",
     "segments_gate": "checks on segments",
     "activation_gate": "checks on activation",
+    "published__tables": "published tables",
+    "published__sync_results": "published results of syncs",
 }
 
 

@@ -1,5 +1,6 @@
 """What a person reads when a run has ended: what came in, who it is, what left, what was held back."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,7 @@ from kinship.checks import Checks, latest_checks
 from kinship.manifest import load_manifest
 from kinship.pipeline import Outcome
 from kinship.progress import title
+from kinship.published.publication import LINK, POINTER, NothingPublished, Publication, current
 from kinship.segments.header import Header, headers
 from kinship.segments.sizes import Size, latest_sizes
 from kinship.settings import Settings
@@ -49,6 +51,7 @@ class Facts:
     segments: list[tuple[Header, Size]] = field(default_factory=list)
     built_at: datetime | None = None
     checks: Checks = field(default_factory=Checks)
+    published: Publication | None = None
 
 
 def facts(settings: Settings, new_rows: dict[str, int]) -> Facts:
@@ -68,6 +71,8 @@ def facts(settings: Settings, new_rows: dict[str, int]) -> Facts:
             row = warehouse.execute("select finished_at from operations.builds").fetchone()
             found.built_at = row[0] if row else None
         found.checks = latest_checks(warehouse, settings.state / "dbt")
+    with suppress(NothingPublished):
+        found.published = current(settings)
     return found
 
 
@@ -180,6 +185,18 @@ def _print_facts(console: Console, found: Facts, rebuilt: bool, new: bool = True
     for name in checks.failed:
         console.print(f"  [red]failed[/] {escape(name)}", highlight=False)
     console.print()
+    if found.published is None:
+        console.print("[bold]Published[/]  nothing yet", "")
+    else:
+        one = found.published
+        # the build before this one is what dashboards show when this one was stopped
+        late = "" if found.built_at in (None, one.built_at) else "; the tables built since are not"
+        console.print(
+            f"[bold]Published[/]  {len(one.rows):,} tables as of {one.as_of:%Y-%m-%d %H:%M} UTC,"
+            f" at {one.published_at:%Y-%m-%d %H:%M} UTC{late}",
+            "",
+            highlight=False,
+        )
 
 
 def _print_syncs(console: Console, syncs: dict[str, dict[str, Any]]) -> None:
@@ -211,6 +228,8 @@ def _print_paths(console: Console, settings: Settings) -> None:
     table.show_header = False
     table.add_row("the run, step by step", "make dev, then http://127.0.0.1:3000")
     table.add_row("the tables", str(settings.warehouse))
+    if (settings.published / POINTER).exists():
+        table.add_row("their copies for readers", str(settings.published / LINK))
     if docs.exists():
         table.add_row("expectations and results", str(docs))
     if outbox.exists():

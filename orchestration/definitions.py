@@ -1,4 +1,4 @@
-"""Kinship in Dagster: extract, build layer by layer, check between layers, send what differs."""
+"""Kinship in Dagster: extract, build layer by layer, check between layers, publish, send what differs."""
 
 import dagster as dg
 
@@ -6,11 +6,12 @@ from orchestration.alerts import failure_alert, sync_alert
 from orchestration.extraction import extract_assets, raw_tables
 from orchestration.gates import gates
 from orchestration.layers import dbt_resource, layer_assets
+from orchestration.publishing import published_assets
 from orchestration.schedules import extract, hourly, new_files, nightly, pipeline, sync
 from orchestration.syncs import sync_assets
 
 defs = dg.Definitions(
-    assets=[*extract_assets(), *layer_assets(), *sync_assets()],
+    assets=[*extract_assets(), *layer_assets(), *published_assets(), *sync_assets()],
     asset_checks=gates(raw_tables()),
     jobs=[pipeline, extract, sync],
     schedules=[hourly, nightly],

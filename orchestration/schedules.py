@@ -10,13 +10,14 @@ import dagster as dg
 from kinship.settings import settings
 from orchestration.extract import sources
 from orchestration.layers import REBUILD_TAG
+from orchestration.publishing import SYNC_RESULTS
 
 QUIET_SECONDS = 5  # a file younger than this may still be growing
 
 pipeline = dg.define_asset_job(
     "pipeline",
     selection=dg.AssetSelection.all(),
-    description="Everything: extract, build what changed, check, and send what differs.",
+    description="Everything: extract, build what changed, check, publish, and send what differs.",
 )
 extract = dg.define_asset_job(
     "extract",
@@ -25,8 +26,8 @@ extract = dg.define_asset_job(
 )
 sync = dg.define_asset_job(
     "sync",
-    selection=dg.AssetSelection.groups("reverse_etl"),
-    description="Sends every destination what differs from what it has accepted.",
+    selection=dg.AssetSelection.groups("reverse_etl") | dg.AssetSelection.assets(SYNC_RESULTS),
+    description="Sends every destination what differs from what it has accepted, and publishes what it said.",
 )
 
 hourly = dg.ScheduleDefinition(

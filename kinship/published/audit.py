@@ -9,6 +9,7 @@ from kinship.published.outputs import Output
 from kinship.published.publication import Publication
 from kinship.published.reader import open_publication
 from kinship.published.search import SEARCH
+from kinship.published.writing import types_in
 from reverse_etl.warehouse import one_row, quoted
 
 PERSONAL = {
@@ -49,9 +50,10 @@ def check(publication: Publication, outputs: Iterable[Output]) -> None:
 
 def personal_columns(connection: duckdb.DuckDBPyConnection, outputs: Iterable[Output]) -> list[tuple[str, str]]:
     """The columns without a class in which a value looks personal, with what it looks like; never the value."""
+    known = types_in(connection, one_row(connection, "select current_catalog()")[0])
     found = []
     for output in outputs:
-        looks = _looks(output.columns, _types(connection, output))
+        looks = _looks(output.columns, known[output.key])
         if not looks:
             continue
         query = ", ".join(f"coalesce(bool_or({test}), false)" for _, _, test in looks)
@@ -78,15 +80,6 @@ def _looks(classes: Mapping[str, str | None], types: Mapping[str, str]) -> list[
             test = f"regexp_matches({name}, '{pattern}')"
             looks.append((column, look, f"({signs}) and {test}" if signs else test))
     return looks
-
-
-def _types(connection: duckdb.DuckDBPyConnection, output: Output) -> dict[str, str]:
-    return dict(
-        connection.execute(
-            "select column_name, data_type from duckdb_columns() where schema_name = ? and table_name = ?",
-            [output.schema, output.name],
-        ).fetchall()
-    )
 
 
 def _count(connection: duckdb.DuckDBPyConnection, key: str) -> int:

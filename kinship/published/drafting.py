@@ -15,6 +15,7 @@ from kinship.checks import Checks, latest_checks
 from kinship.errors import StoppedByGuard
 from kinship.limits import limit
 from kinship.manifest import digest_of, load_manifest
+from kinship.metrics.tables import SCHEMA as METRICS
 from kinship.metrics.tables import write as write_metrics
 from kinship.published.masking import prepare, read_key
 from kinship.published.operations import write_operations, write_syncs
@@ -30,13 +31,13 @@ from kinship.published.writing import (
     copy_tables,
     count_rows,
     mask_tables,
-    types_of,
+    types_in,
     write_parquet,
 )
 from kinship.settings import Settings
 from reverse_etl.config import Sync, load_syncs
 from reverse_etl.results import TABLES
-from reverse_etl.status import sync_status
+from reverse_etl.status import SyncStatus, sync_status
 from reverse_etl.warehouse import attached, has_table, literal, one_row, quoted
 
 PATIENCE = 10.0
@@ -56,6 +57,7 @@ class State:
     built_at: datetime
     as_of: datetime
     checks: Checks
+    sync_states: Sequence[SyncStatus]
     tables: str
     syncs: str
 
@@ -97,7 +99,7 @@ def write_draft(settings: Settings, last: Publication | None, folder: Path, parq
             there = [one for one in sync_tables if has_table(connection, source, one.schema, one.name)]
             copy_tables(connection, source, there)
             connection.execute("use memory")
-        changed += [*sync_tables, *write_syncs(connection, syncs, settings)]
+        changed += [*sync_tables, *write_syncs(connection, syncs, state.sync_states)]
         add_file(connection, folder / MASKED_WAREHOUSE, MASKED, OPEN)
         prepare(connection, read_key(settings.published), FULL, sources_with_personal_ids(manifest))
         mask_tables(connection, changed)
@@ -142,6 +144,7 @@ def _look(
     }
     states = [sync_status(sync, settings) for sync in syncs]
     return State(
+        sync_states=states,
         run_id=run_id,
         built_at=built_at,
         as_of=as_of.replace(tzinfo=UTC) if as_of else built_at,
@@ -158,13 +161,17 @@ def _look(
 def _write_tables(connection: duckdb.DuckDBPyConnection, source: str, tables: Sequence[Output]) -> list[Output]:
     copy_tables(connection, source, tables)
     add_search(connection, FULL)
-    metrics = []
-    for key in write_metrics(connection, source, FULL):
-        schema, name = key.split(".")
+    metrics = write_metrics(connection, source, FULL)
+    known = types_in(connection, FULL)
+    return [
+        *tables,
+        *write_operations(connection, source),
         # owners are colleagues that the metrics' files name
-        columns = {column: "none" if column == "owner" else None for column in types_of(connection, FULL, schema, name)}
-        metrics.append(Output(schema, name, columns))
-    return [*tables, *write_operations(connection, source), *metrics]
+        *(
+            Output(METRICS, key.removeprefix(f"{METRICS}."), dict.fromkeys(known[key]) | {"owner": "none"})
+            for key in metrics
+        ),
+    ]
 
 
 def _copy_files(base: Publication, folder: Path, parquet: Parquet | None) -> None:

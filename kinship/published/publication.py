@@ -15,6 +15,9 @@ RECORD = "publication.json"
 
 POINTER = "current.json"
 
+LINK = "current"
+"""A link to the current folder, for tools that cannot read the pointer."""
+
 WAREHOUSE, MASKED_WAREHOUSE, PARQUET = "warehouse.duckdb", "masked.duckdb", "parquet"
 """What a publication's folder holds."""
 

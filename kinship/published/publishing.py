@@ -23,6 +23,7 @@ from kinship.published.audit import check
 from kinship.published.drafting import Draft, Parquet, write_draft
 from kinship.published.pruning import DRAFT, SPILL, kept, prune, sweep
 from kinship.published.publication import (
+    LINK,
     POINTER,
     RECORD,
     NothingPublished,
@@ -32,9 +33,6 @@ from kinship.published.publication import (
     write_record,
 )
 from kinship.settings import Settings
-
-LINK = "current"
-"""A link to the current folder, for tools that cannot read the pointer."""
 
 Written = Literal["everything", "syncs", "nothing"]
 

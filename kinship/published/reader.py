@@ -5,6 +5,14 @@ import duckdb
 from kinship.limits import reader_memory
 from kinship.published.publication import NothingPublished, Publication
 
+# one and the same for all: a process may open a file twice only with the same settings
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "lock_configuration": "true",
+}
+
 
 def open_publication(publication: Publication, masked: bool) -> duckdb.DuckDBPyConnection:
     """Open the masked or the full tables, read-only, without a way to other files or settings.
@@ -13,17 +21,9 @@ def open_publication(publication: Publication, masked: bool) -> duckdb.DuckDBPyC
     is pruned meanwhile; opened anew it cannot. Raises `NothingPublished` when it is gone.
     """
     path = publication.masked if masked else publication.warehouse
-    if not path.exists():
-        raise NothingPublished(f"the publication {publication.run} is gone: a later one has taken its place")
-    return duckdb.connect(
-        str(path),
-        read_only=True,
-        # one and the same for all: a process may open a file twice only with the same settings
-        config={
-            "enable_external_access": "false",
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-            "memory_limit": reader_memory(),
-            "lock_configuration": "true",
-        },
-    )
+    try:
+        return duckdb.connect(str(path), read_only=True, config=_CONFIG | {"memory_limit": reader_memory()})
+    except duckdb.IOException as error:
+        if path.exists():
+            raise
+        raise NothingPublished(f"publication {publication.run} is gone: a later one has taken its place") from error

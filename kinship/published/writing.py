@@ -35,12 +35,12 @@ def copy_tables(connection: duckdb.DuckDBPyConnection, source: str, outputs: Seq
     become UTC without one, as everywhere. Raises `KinshipError` for a table that is not there, `StoppedByGuard` for
     columns that the project does not describe.
     """
-    found = {output.key: types_of(connection, source, output.schema, output.name) for output in outputs}
-    missing = [key for key, types in found.items() if not types]
+    known = types_in(connection, source)
+    missing = [output.key for output in outputs if output.key not in known]
     if missing:
         raise KinshipError(f"not in the warehouse: {', '.join(missing)}; `kinship run --rebuild` builds them")
     undescribed = [
-        f"{output.key}.{column}" for output in outputs for column in found[output.key] if column not in output.columns
+        f"{output.key}.{column}" for output in outputs for column in known[output.key] if column not in output.columns
     ]
     if undescribed:
         raise StoppedByGuard(
@@ -50,18 +50,19 @@ def copy_tables(connection: duckdb.DuckDBPyConnection, source: str, outputs: Seq
     for output in outputs:
         columns = [
             f"{quoted(column)} at time zone 'UTC' as {quoted(column)}" if kind.endswith("TIME ZONE") else quoted(column)
-            for column, kind in found[output.key].items()
+            for column, kind in known[output.key].items()
         ]
-        order = next((f"order by {column}" for column in SORTED_BY if column in found[output.key]), "")
+        order = next((f"order by {column}" for column in SORTED_BY if column in known[output.key]), "")
         _write(connection, FULL, output, columns, source, order)
 
 
 def mask_tables(connection: duckdb.DuckDBPyConnection, outputs: Iterable[Output]) -> None:
     """Write the masked file from the full one: every table, every column, the same types (masking.py)."""
+    known = types_in(connection, FULL)
     for output in outputs:
         columns = [
             f"{masked(column, kind, output.columns[column])} as {quoted(column)}"
-            for column, kind in types_of(connection, FULL, output.schema, output.name).items()
+            for column, kind in known[output.key].items()
         ]
         _write(connection, MASKED, output, columns, FULL)
 
@@ -93,15 +94,16 @@ def count_rows(connection: duckdb.DuckDBPyConnection, catalog: str, output: Outp
     return int(one_row(connection, f"select count(*) from {quoted(catalog)}.{_name(output)}")[0])  # noqa: S608
 
 
-def types_of(connection: duckdb.DuckDBPyConnection, catalog: str, schema: str, name: str) -> dict[str, str]:
-    """A table's columns, in order, with their types in DuckDB's words; empty when there is no such table."""
-    return dict(
-        connection.execute(
-            "select column_name, data_type from duckdb_columns()"
-            " where database_name = ? and schema_name = ? and table_name = ? order by column_index",
-            [catalog, schema, name],
-        ).fetchall()
-    )
+def types_in(connection: duckdb.DuckDBPyConnection, catalog: str) -> dict[str, dict[str, str]]:
+    """By `<schema>.<table>` of a file, views among them: the columns in order with their types in DuckDB's words."""
+    found: dict[str, dict[str, str]] = {}
+    for key, column, kind in connection.execute(
+        "select schema_name || '.' || table_name, column_name, data_type from duckdb_columns()"
+        " where database_name = ? order by schema_name, table_name, column_index",
+        [catalog],
+    ).fetchall():
+        found.setdefault(key, {})[column] = kind
+    return found
 
 
 def _write(
@@ -114,9 +116,8 @@ def _write(
 ) -> None:
     name = _name(output)
     connection.execute(f"create schema if not exists {into}.{quoted(output.schema)}")
-    connection.execute(
-        f"create or replace table {into}.{name} as select {', '.join(columns)} from {quoted(source)}.{name} {order}"  # noqa: S608
-    )
+    select = f"select {', '.join(columns)} from {quoted(source)}.{name} {order}"  # noqa: S608 - quoted names
+    connection.execute(f"create or replace table {into}.{name} as {select}")
 
 
 def _name(output: Output) -> str:

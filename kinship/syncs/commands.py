@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from kinship.environment import prepare_environment
-from kinship.errors import StoppedByGuard, WrongUse
+from kinship.errors import KinshipError, StoppedByGuard, WrongUse
 from kinship.settings import ROOT, settings
 
 if TYPE_CHECKING:
@@ -74,10 +74,27 @@ def sync(
             # one destination's trouble keeps nothing from the others
             errors.append(error)
     print_sync_results(results)
+    if not dry_run:
+        _publish_results()
     for failure in errors:
         print(f"kinship: {failure}", file=sys.stderr)
     codes = {failure.exit_code for failure in errors} | {1 for result in results if result.status == "incomplete"}
     raise typer.Exit(next((code for code in (1, 2, 3) if code in codes), 0))
+
+
+def _publish_results() -> None:
+    """Show the dashboards, where there is something published, what the syncs did."""
+    from kinship.published.publication import NothingPublished, current
+    from kinship.published.publishing import publish
+
+    try:
+        current(settings())
+        publish(settings())
+    except NothingPublished:
+        return
+    except KinshipError as error:
+        # what was sent was sent; the next run publishes it
+        print(f"kinship: not published yet: {error}", file=sys.stderr)
 
 
 def status(as_json: Annotated[bool, JSON] = False) -> None:
