@@ -202,6 +202,35 @@ def _become(program: str, *arguments: str) -> NoReturn:
     os.execv(path, [path, *arguments])  # noqa: S606
 
 
+@app.command()
+def dashboards(
+    port: Annotated[
+        int | None, typer.Option(help="The port; default KINSHIP_DASHBOARDS_PORT, then 8501.", show_default=False)
+    ] = None,
+) -> None:
+    """Open the dashboards over what was published last, on this machine unless KINSHIP_DASHBOARDS_ADDRESS says more."""
+    prepare_environment()
+    if port is not None:
+        os.environ["KINSHIP_DASHBOARDS_PORT"] = str(port)
+    from dashboards.serving import serve
+
+    serve()
+
+
+@app.command("access-log")
+def access_log(
+    customer: Annotated[
+        str | None, typer.Argument(metavar="[CUSTOMER]", help="A customer id; default: everybody.", show_default=False)
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Looks at the most, newest first.")] = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say who looked at whom in the dashboards, newest first."""
+    from kinship.access import print_looks
+
+    print_looks(settings(), customer, limit, as_json=as_json)
+
+
 add_sync_commands(app)
 add_identity_commands(app)
 add_publish_command(app)

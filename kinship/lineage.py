@@ -1,4 +1,4 @@
-"""dbt's documentation of this warehouse as one page: every model, column and test, and the lineage from source to sync."""
+"""dbt's documentation of this warehouse as one page: models, columns, tests and the lineage from source to sync."""
 
 import os
 import shutil

@@ -56,7 +56,7 @@ class Book:
         while self._said or self._waiting:
             said, waiting = self._said, self._waiting
             self._said, self._waiting = [], []
-            if self._failure is None:
+            if said and self._failure is None:
                 try:
                     await asyncio.to_thread(self._ledger.write, said)
                 except Exception as error:
