@@ -20,23 +20,26 @@ from kinship.metrics.tables import write
 SIMULATED = {
     "customers": """
         select 'c' || i as customer_id, 'e' as email, case when i % 2 = 0 then 'p' end as phone,
-            ['DE', 'FR', 'GB', 'ES', 'PL', 'BG', null][1 + hash(i, 1) % 7] as country_code,
-            ['first_order', 'active', 'at_risk', 'lapsed', 'won_back', 'lead'][1 + hash(i, 2) % 6] as lifecycle_stage,
-            ['email', 'paid_search', 'paid_social', 'direct', 'referral'][1 + hash(i, 3) % 5] as acquisition_channel,
-            '' as rfm_group, (hash(i, 4) % 100000) / 100 as expected_value_12_months_eur,
-            (hash(i, 5) % 1000) / 1000 as churn_probability, hash(i, 6) % 2 = 0 as has_email_marketing_consent,
-            hash(i, 7) % 4 = 0 as has_sms_marketing_consent, false as has_phone_marketing_consent,
-            timestamp '2023-07-01' + interval (hash(i, 8) % 1500000) minute as first_seen_at,
+            ['DE', 'FR', 'GB', 'ES', 'PL', 'BG', null][1 + (hash(i, 1) % 7)::integer] as country_code,
+            ['first_order', 'active', 'at_risk', 'lapsed', 'won_back', 'lead'][1 + (hash(i, 2) % 6)::integer]
+            as lifecycle_stage,
+            ['email', 'paid_search', 'paid_social', 'direct', 'referral'][1 + (hash(i, 3) % 5)::integer]
+            as acquisition_channel,
+            '' as rfm_group, (hash(i, 4) % 100000)::integer / 100 as expected_value_12_months_eur,
+            (hash(i, 5) % 1000)::integer / 1000 as churn_probability,
+            (hash(i, 6) % 2)::integer = 0 as has_email_marketing_consent,
+            (hash(i, 7) % 4)::integer = 0 as has_sms_marketing_consent, false as has_phone_marketing_consent,
+            timestamp '2023-07-01' + interval ((hash(i, 8) % 1500000)::integer) minute as first_seen_at,
             first_seen_at as first_order_at
         from range(?) as t (i)
     """,
     "identity_graph": "select 's' as source, 'r' || i as record_id, 'c' || i as customer_id from range(?) as t (i)",
     "int_customers__orders": """
         select 's:' || i || '-' || n as order_id, 's' as source, 'r' || i as record_id, 'web' as channel,
-            case when hash(i, n) % 50 = 0 then 'cancelled' else 'paid' end as status, 20 as gross_amount_eur,
+            case when (hash(i, n) % 50)::integer = 0 then 'cancelled' else 'paid' end as status, 20 as gross_amount_eur,
             0 as discount_amount_eur, 0 as refunded_amount_eur, case when status = 'cancelled' then 20 else 0 end
             as cancelled_amount_eur, 20 - cancelled_amount_eur as net_amount_eur,
-            timestamp '2023-07-01' + interval (hash(i, n, 1) % 1570000) minute as ordered_at,
+            timestamp '2023-07-01' + interval ((hash(i, n, 1) % 1570000)::integer) minute as ordered_at,
             case when status = 'cancelled' then ordered_at end as cancelled_at
         from range(?) as t (i), range(3) as u (n)
     """,
@@ -51,8 +54,9 @@ SIMULATED = {
         from range(3270) as t (i) where ? > 0
     """,
     "customer_carts": """
-        select 'k' || i as cart_id, 'c' || i as customer_id, ['ordered', 'abandoned'][1 + hash(i) % 2] as outcome,
-            timestamp '2023-07-01' + interval (hash(i, 8) % 1500000) minute as started_at
+        select 'k' || i as cart_id, 'c' || i as customer_id, ['ordered', 'abandoned'][1 + (hash(i) % 2)::integer]
+            as outcome,
+            timestamp '2023-07-01' + interval ((hash(i, 8) % 1500000)::integer) minute as started_at
         from range(?) as t (i)
     """,
 }
