@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from dashboards_house import SIGN_IN, STEWARD, apart, busiest, open_page, said, tables, use
+from dashboards_house import SIGN_IN, STEWARD, apart, busiest, open_page, published_in, said, tables, use
 from streamlit.testing.v1 import AppTest
 
 from dashboards.customer.attributes import RULES
@@ -36,7 +36,7 @@ def planted(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A publication with an id that was merged away, one whose records are gone, and a name that is an attack."""
     data = tmp_path_factory.mktemp("planted") / "data"
     shutil.copytree(published / "published", data / "published")
-    (folder,) = {path.parent for path in data.glob("published/*/warehouse.duckdb")}
+    folder = published_in(data).folder
     for name in ("warehouse", "masked"):
         with duckdb.connect(str(folder / f"{name}.duckdb")) as tables:
             one = busiest(tables)
@@ -154,7 +154,7 @@ def test_the_head_says_what_the_tables_say(looking: Publication) -> None:
     shown = {metric.label: metric.value for metric in page.metric}
     assert shown["Orders"] == f"{orders:,}" and shown["Revenue"] == f"€{revenue:,.2f}"
     assert shown["Open tickets"] == str(tickets) and shown["Records"] == f"{records} in {sources}"
-    assert shown["Expected, 12 months"] == (f"€{expected:,.2f}" if expected is not None else "–")
+    assert shown["Expected"] == (f"€{expected:,.2f}" if expected is not None else "–")
     if last is not None:
         days = (looking.as_of.date() - last.date()).days
         assert shown["Last order"] == (f"{days:,} d ago" if days else "today")

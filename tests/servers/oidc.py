@@ -33,8 +33,6 @@ class Provider(ToolServer):
     def __init__(self, people: dict[str, dict[str, Any]]) -> None:
         super().__init__()
         self.people = people
-        self.age = 0
-        """Seconds by which tokens seem older than they are."""
         self.redirect_uris: set[str] = set()
         self._key = RSAKey.generate_key(2048, {"kid": "one", "use": "sig", "alg": "RS256"})
         self._codes: dict[str, _Grant] = {}
@@ -108,8 +106,8 @@ class Provider(ToolServer):
             return Answer(400, {"error": "invalid_grant"})
         if base64.urlsafe_b64encode(challenge).rstrip(b"=").decode() != grant.challenge:
             return Answer(400, {"error": "invalid_grant"})
-        issued = int(time.time()) - self.age
-        claims = {"iss": self.url, "aud": CLIENT_ID, "iat": issued, "exp": int(time.time()) + 300, "nonce": grant.nonce}
+        issued = int(time.time())
+        claims = {"iss": self.url, "aud": CLIENT_ID, "iat": issued, "exp": issued + 300, "nonce": grant.nonce}
         token = jwt.encode({"alg": "RS256", "kid": "one"}, {**claims, **grant.claims}, self._key)
         body = {"access_token": secrets.token_urlsafe(), "token_type": "Bearer", "expires_in": 300, "id_token": token}
         return Answer(200, json.dumps(body).encode(), {"Content-Type": "application/json", "Cache-Control": "no-store"})
