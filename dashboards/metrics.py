@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 import pandas as pd
 
 from dashboards import data
-from dashboards.wording import count, euros, percent
+from dashboards.words import euros, number, share
 
 TABLE = "metrics.metric_values"
 # The as-of moment is that of the last thing anyone did, which comes a little before a period's end.
@@ -50,7 +50,7 @@ def about() -> dict[str, tuple[str, str]]:
 
 def written(value: float, unit: str) -> str:
     """A figure in its unit: eur, share, or a number of something."""
-    return {"eur": euros, "share": percent}.get(unit, count)(value)
+    return euros(value) if unit == "eur" else share(value) if unit == "share" else number(value)
 
 
 def is_whole(start: date, grain: str, as_of: datetime) -> bool:
@@ -62,3 +62,9 @@ def is_whole(start: date, grain: str, as_of: datetime) -> bool:
 def named(start: date, grain: str) -> str:
     """A period in words."""
     return f"{start:%B %Y}" if grain == "month" else f"week of {start:%-d %B %Y}"
+
+
+def month_before(moment: datetime, months: int) -> date:
+    """The first day of the month so many months before that of a moment, or of the first year there is."""
+    place = moment.year * 12 + moment.month - 1 - months
+    return date(max(place // 12, 1), place % 12 + 1, 1)

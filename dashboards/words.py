@@ -1,5 +1,6 @@
-"""How figures and moments are written on the pages of operations."""
+"""How figures and moments are written on the pages."""
 
+import math
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
@@ -13,6 +14,20 @@ def number(value: object) -> str:
 def percent(part: float, whole: float) -> str:
     """A share with one decimal; a dash of nothing."""
     return f"{part / whole:.1%}" if whole else "–"
+
+
+def share(value: float) -> str:
+    """A share (0 to 1) in percent with one decimal; a dash for NaN."""
+    return "–" if math.isnan(value) else f"{value:.1%}"
+
+
+def euros(value: float) -> str:
+    """An amount in euro, to the cent below a thousand, in millions from one on; a dash for NaN."""
+    if math.isnan(value):
+        return "–"
+    size = abs(value)
+    text = f"{size / 1e6:,.2f}M" if size >= 1e6 else f"{size:,.0f}" if size >= 1000 else f"{size:,.2f}"
+    return f"{'-' if value < 0 else ''}€{text}"
 
 
 def moment(at: datetime | None) -> str:

@@ -12,7 +12,7 @@ from dashboards_house import apart, open_page, said, tables, use
 from insights_house import changed, charted, emptied, table
 
 from dashboards.journeys.funnel import steps
-from dashboards.wording import month_before
+from dashboards.metrics import month_before
 from kinship.published.publication import Publication
 
 

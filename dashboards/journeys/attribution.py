@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboards import charts, data, layout, tones
 from dashboards.layout import words
-from dashboards.wording import percent
+from dashboards.words import share
 
 TABLE = "reporting.rpt_attribution"
 SHARES = """
@@ -56,7 +56,7 @@ def show(since: date) -> None:
     else:
         _chart(known, measure)
     st.caption(
-        f"{percent(_unknown(shares, measure))} of the {MEASURES[measure].lower()} has no known touch before it, and is"
+        f"{share(_unknown(shares, measure))} of the {MEASURES[measure].lower()} has no known touch before it, and is"
         " not in the chart. No model is an experiment: they share out what happened, and cannot tell what would have"
         " happened anyway."
     )

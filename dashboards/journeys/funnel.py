@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboards import charts, data, layout, tones
 from dashboards.layout import words
-from dashboards.wording import count, percent
+from dashboards.words import number, share
 
 TABLE = "reporting.rpt_funnel"
 FUNNEL = """
@@ -50,8 +50,8 @@ def show(since: date) -> None:
     lost = found.loc[[found["lost"].to_numpy().argmax()]].to_dict("records")[0]
     if lost["lost"]:
         st.caption(
-            f"Most are lost after **{lost['step'].lower()}**: {count(lost['lost'])} of {count(lost['visits'])} visits"
-            f" ({percent(lost['lost'] / lost['visits'])}) go no further. A step counts after the one before it in the"
+            f"Most are lost after **{lost['step'].lower()}**: {number(lost['lost'])} of {number(lost['visits'])} visits"
+            f" ({share(lost['lost'] / lost['visits'])}) go no further. A step counts after the one before it in the"
             " same visit; an order follows within 7 days (docs/journey.md)."
         )
     _table(by_channel)
@@ -105,8 +105,8 @@ def _table(by_channel: pd.DataFrame) -> None:
     for before, step in pairwise(STEPS):
         shown[step] = (100 * by_channel[step] / by_channel[before]).where(by_channel[before] > 0)
     shown["whole"] = (100 * by_channel["orders"] / by_channel["visits"]).where(by_channel["visits"] > 0)
-    number = st.column_config.NumberColumn
-    rates = {step: number(STEPS[step], format="%.1f%%", help="Of the step before.") for step in list(STEPS)[1:]}
+    column = st.column_config.NumberColumn
+    rates = {step: column(STEPS[step], format="%.1f%%", help="Of the step before.") for step in list(STEPS)[1:]}
     st.dataframe(
         shown,
         hide_index=True,
@@ -114,8 +114,8 @@ def _table(by_channel: pd.DataFrame) -> None:
         placeholder="–",
         column_config={
             "channel": "Channel",
-            "visits": number("Visits", format="localized"),
+            "visits": column("Visits", format="localized"),
             **rates,
-            "whole": number("Visit to order", format="%.1f%%"),
+            "whole": column("Visit to order", format="%.1f%%"),
         },
     )

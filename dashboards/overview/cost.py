@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboards import charts, data, layout, metrics, tones
 from dashboards.layout import words
-from dashboards.wording import count, euros
+from dashboards.words import euros, number
 
 TABLE = "reporting.rpt_customer_value_by_channel"
 KINDS = """
@@ -97,9 +97,9 @@ def _sentence(found: pd.DataFrame, margin: int) -> None:
     one = found.to_dict("records")[0]
     cost = "" if math.isnan(one["cost_eur"]) else f" They cost {euros(one['cost_eur'])} each."
     st.markdown(
-        f"{count(one['customers'])} customers like this are expected to spend **{euros(one['value_eur'])}** each in the"
-        f" next 12 months; half of them {euros(one['value_p50_eur'])} or less. At a margin of {margin} % one may cost"
-        f" up to **{euros(one['may_cost_eur'])}**.{cost}"
+        f"{number(one['customers'])} customers like this are expected to spend **{euros(one['value_eur'])}** each in"
+        f" the next 12 months; half of them {euros(one['value_p50_eur'])} or less. At a margin of {margin} % one may"
+        f" cost up to **{euros(one['may_cost_eur'])}**.{cost}"
     )
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboards import metrics
-from dashboards.wording import euros
+from dashboards.words import euros
 
 # In the order in which people ask; so short that two fit beside each other on a phone.
 LABELS = {

@@ -4,7 +4,7 @@ import altair as alt
 import streamlit as st
 
 from dashboards import charts, data, layout, tones
-from dashboards.wording import month_before
+from dashboards.metrics import month_before
 
 COHORTS = """
     select cohort_month_date, months_since, people, active_people, active_share, is_complete

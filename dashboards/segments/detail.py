@@ -7,7 +7,7 @@ import streamlit as st
 from dashboards import charts, data, layout, tones
 from dashboards.layout import plain, words
 from dashboards.segments import reach
-from dashboards.wording import count, percent
+from dashboards.words import number, share
 
 SIZES = """
     select as_of, member_count, entered_count, left_count, merged_count, share_of_customers
@@ -29,10 +29,10 @@ def show(found: pd.DataFrame, segment: str) -> None:
         layout.missing("This segment has not been built yet.", "`kinship run` builds it.")
         return
     with st.container(horizontal=True):
-        of_all = f"{percent(one['share_of_customers'])} of all people."
-        st.metric("Members", count(one["member_count"]), border=True, help=of_all)
-        st.metric("Came in", count(one["entered_count"]), border=True, help="At the last build.")
-        st.metric("Left", count(one["left_count"]), border=True, help="At the last build.")
+        of_all = f"{share(one['share_of_customers'])} of all people."
+        st.metric("Members", number(one["member_count"]), border=True, help=of_all)
+        st.metric("Came in", number(one["entered_count"]), border=True, help="At the last build.")
+        st.metric("Left", number(one["left_count"]), border=True, help="At the last build.")
     _sizes(segment)
     if one["member_count"]:
         reach.show(segment, one["purpose"])

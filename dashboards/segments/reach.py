@@ -5,7 +5,7 @@ import streamlit as st
 
 from dashboards import charts, data, layout, tones
 from dashboards.layout import words
-from dashboards.wording import count
+from dashboards.words import number
 
 REACH = """
     with members as (
@@ -91,7 +91,7 @@ def show(segment: str, purpose: str) -> None:
     )
     charts.show(chart, height=None)
     own = found[found["purpose"] == purpose]
-    said = ", ".join(f"{count(n)} by {_channel(c)}" for n, c in own[["reachable", "channel"]].to_numpy())
+    said = ", ".join(f"{number(n)} by {_channel(c)}" for n, c in own[["reachable", "channel"]].to_numpy())
     st.caption(
         f"For its own purpose, {words(purpose).lower()}: {said or 'nobody'}. Reachable: agreed, and has the address or"
         " number. Never asked is no. Consent is checked again on the way out."

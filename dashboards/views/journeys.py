@@ -4,7 +4,7 @@ import streamlit as st
 
 from dashboards import data, layout
 from dashboards.journeys import attribution, funnel, lifecycle, paths
-from dashboards.wording import month_before
+from dashboards.metrics import month_before
 
 # how far to look back, in calendar months, the one of the as-of moment included
 PERIODS = {"1 month": 1, "3 months": 3, "12 months": 12, "All": 1200}
