@@ -28,7 +28,7 @@ CLEAR = ("exact", "different", "nothing")
 SHOWN = 3
 """Values of one attribute on one side."""
 
-ONE_SIDE = "one side only"
+ONE_SIDE = "one side"
 
 _COMPARISON = re.compile(r"^(?P<attribute>\w+)(?: (?P<how>\w+))? (?P<bits>[+-]\d+(?:\.\d+)?)$")
 
