@@ -312,6 +312,7 @@ def test_comparisons_are_read_as_they_are_written() -> None:
 # the next build
 
 
+@pytest.mark.slow
 def test_the_next_build_does_what_was_decided(
     published: Path, tmp_path: Path, seed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
