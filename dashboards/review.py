@@ -28,7 +28,7 @@ CLEAR = ("exact", "different", "nothing")
 SHOWN = 3
 """Values of one attribute on one side."""
 
-ONE_SIDE = "one side only"
+ONE_SIDE = "one side"
 
 _COMPARISON = re.compile(r"^(?P<attribute>\w+)(?: (?P<how>\w+))? (?P<bits>[+-]\d+(?:\.\d+)?)$")
 
@@ -248,11 +248,22 @@ def standing_of(decisions: Sequence[Decision]) -> list[str]:
             [record.record_id for record in ends],
         )
     }
+    refused = {
+        frozenset((Record(*ends[:2]), Record(*ends[2:4]))): ends[4]
+        for ends in data.look_up(
+            """
+            select left_source, left_record_id, right_source, right_record_id, refusal from identity.identity_edges
+            where rule = 'must_link' and not is_admitted
+            """
+        )
+    }
     found = []
     for one in decisions:
         left, right = known.get(one.left), known.get(one.right)
         if left is None or right is None:
             found.append("waits for a record that is not there")
+        elif one.answer == "same" and one.pair in refused:
+            found.append(f"refused: {refused[one.pair]}")
         else:
             found.append("in effect" if (left == right) == (one.answer == "same") else "from the next run on")
     return found
