@@ -13,6 +13,7 @@ from dashboards import data
 from dashboards.viewer import sign_in, viewer
 from reverse_etl.files import is_formula
 
+_ACRONYMS = {"b2b": "B2B", "sms": "SMS", "vip": "VIP"}
 _MARKDOWN = re.compile(r"([!-/:-@\[-`{-~])")
 
 
@@ -47,7 +48,7 @@ def plain(text: object) -> str:
 
 def words(name: str) -> str:
     """A name in the tables as people read it: `cart_viewed` is "Cart viewed"."""
-    said = name.replace("_", " ").strip()
+    said = " ".join(_ACRONYMS.get(word, word) for word in name.split("_")).strip()
     return said[:1].upper() + said[1:]
 
 

@@ -32,19 +32,25 @@ ONE_SIDE = "one side only"
 
 _COMPARISON = re.compile(r"^(?P<attribute>\w+)(?: (?P<how>\w+))? (?P<bits>[+-]\d+(?:\.\d+)?)$")
 
-QUESTIONS = """
-select
-    review_id, question, reason, rule, probability, consequence, left_source, left_record_id, right_source,
-    right_record_id, left_record_count, right_record_count, detail, last_seen_at, left_customer_id, right_customer_id
-from identity.identity_review_queue
-"""
+COLUMNS = (
+    "review_id", "question", "reason", "rule", "probability", "consequence", "left_source", "left_record_id",
+    "right_source", "right_record_id", "left_record_count", "right_record_count", "detail", "last_seen_at",
+    "left_customer_id", "right_customer_id",
+)  # fmt: skip
+PERSONAL = ("left_record_id", "right_record_id", "detail", "left_customer_id", "right_customer_id")
+"""Columns that a list does not show, or not to everybody."""
+
+SHOWN_OF_ID = 12
+"""Digits of a question's id that name it, as in `kinship review --list`."""
 
 LISTED = f"""
-{QUESTIONS}
+select {", ".join(COLUMNS)} from identity.identity_review_queue
 where (? = '' or question = ?) and (? = '' or reason = ?)
 order by consequence desc, review_id
 limit ?
-"""
+"""  # noqa: S608 - our own names
+
+NAMED = f"select {', '.join(COLUMNS)} from identity.identity_review_queue where starts_with(review_id, ?) limit 2"  # noqa: S608
 
 SIDES = """
 with places as (
@@ -136,28 +142,40 @@ def _is_forwarded() -> bool:
 
 
 def open_questions(question: str, reason: str, limit: int) -> pd.DataFrame:
-    """The first open questions, most consequential first, without those that the seed has answered since."""
+    """The first open questions, most consequential first, without those that the seed has answered since.
+
+    They come from the full file, as the masked one has neither records nor comparisons: check `data.may_look_up` first.
+    """
     decided = {one.pair for one in review.decisions()}
-    rows = data.frame(LISTED, question, question, reason, reason, limit + len(decided))
-    ends = rows[["left_source", "left_record_id", "right_source", "right_record_id"]].to_numpy().tolist()
-    is_open = [frozenset((Record(*pair[:2]), Record(*pair[2:]))) not in decided for pair in ends]
-    return rows[is_open].head(limit)
+    found = data.look_up(LISTED, question, question, reason, reason, limit + len(decided))
+    rows = [row for row in (dict(zip(COLUMNS, row, strict=True)) for row in found) if _pair(row) not in decided]
+    frame = pd.DataFrame(rows[:limit], columns=list(COLUMNS))
+    return frame if data.is_unmasked() else frame.drop(columns=list(PERSONAL))
+
+
+def _pair(row: dict[str, Any]) -> frozenset[Record]:
+    return frozenset(Record(row[f"{side}_source"], row[f"{side}_record_id"]) for side in ("left", "right"))
 
 
 def find(review_id: str) -> Asked | None:
-    """A question by its id; None when it is answered, or is none."""
-    found = data.rows(f"{QUESTIONS} where review_id = ?", review_id)
-    if not found:
+    """A question by the beginning of its id; None when it is answered, or is none. Check `data.may_look_up` first."""
+    found = data.look_up(NAMED, review_id) if len(review_id) >= SHOWN_OF_ID else []
+    if len(found) != 1:
         return None
-    row = found[0]
+    row = dict(zip(COLUMNS, found[0], strict=True))
+    if _pair(row) in {one.pair for one in review.decisions()}:
+        return None
     left, right = (Record(row[f"{side}_source"], row[f"{side}_record_id"]) for side in ("left", "right"))
-    if frozenset((left, right)) in {one.pair for one in review.decisions()}:
-        return None
     question = Question(
         row["review_id"], row["question"], row["reason"], left, right, row["rule"], row["probability"],
         row["consequence"], row["detail"], row["left_record_count"], row["right_record_count"],
     )  # fmt: skip
     return Asked(question, tuple(dict.fromkeys((row["left_customer_id"], row["right_customer_id"]))))
+
+
+def named(record: Record) -> str:
+    """A record as this viewer may know it: by its source alone where ids of records are masked."""
+    return str(record) if data.is_unmasked() else f"{record.source}:…"
 
 
 def comparisons(detail: str | None) -> list[Comparison]:
@@ -168,19 +186,17 @@ def comparisons(detail: str | None) -> list[Comparison]:
 
 def needs_values(question: Question) -> bool:
     """Whether one must see the values to answer."""
-    near = any(one.how not in CLEAR for one in comparisons(question.detail) if one.how)
-    return near or not question.is_merge
+    said = [one for one in comparisons(question.detail) if one.how and one.attribute != "surroundings"]
+    return any(one.how not in CLEAR for one in said) or not question.is_merge
 
 
-def sides(asked: Asked) -> pd.DataFrame | None:
+def sides(asked: Asked) -> pd.DataFrame:
     """One row per attribute that a side has: what each says, or masked how many values, and whether that is the same.
 
-    A look at these people is put down before. None for a viewer who may not even know what is the same.
+    A look at these people is put down before. Check `data.may_look_up` first.
     """
     one = asked.question
     ends = (one.left.source, one.left.record_id, one.right.source, one.right.record_id, one.is_merge)
-    if not (data.is_unmasked() or data.may_look_up()):
-        return None
     access.look(asked.customers, "identity review")
     if data.is_unmasked():
         rows = data.rows(SIDES, *ends, True)
@@ -219,11 +235,11 @@ def _together(row: dict[str, Any]) -> str:
 
 
 def standing_of(decisions: Sequence[Decision]) -> list[str]:
-    """Of each decision whether the published tables are built with it."""
+    """Of each decision whether the published tables are built with it. Check `data.may_look_up` first."""
     ends = [record for one in decisions for record in (one.left, one.right)]
     known = {
-        Record(row["source"], row["record_id"]): row["customer_id"]
-        for row in data.rows(
+        Record(source, record_id): customer_id
+        for source, record_id, customer_id in data.look_up(
             """
             select source, record_id, customer_id from identity.identity_graph
             inner join (select unnest(?) as source, unnest(?) as record_id) using (source, record_id)

@@ -12,7 +12,7 @@ from dashboards.review import Asked, Desk
 from dashboards.words import number, percent
 from kinship.errors import KinshipError
 from kinship.identity import review as queue
-from kinship.identity.review import Question
+from kinship.identity.review import Decision, Question
 
 VIEWS = ("Health", "Review", "Quarantine", "Refused links")
 LISTED = 200
@@ -186,35 +186,37 @@ def questions() -> None:
         st.info(desk.why_not, icon=":material/lock:")
     if reasons.empty:
         layout.missing("No question is open.")
+    elif data.may_look_up():
+        _ask_first(reasons, desk)
     else:
-        with st.container(horizontal=True):
-            kind = st.selectbox("Question", ["", "merge", "split"], key="question", format_func=_kind, width=240)
-            of_kind = reasons if not kind else reasons[reasons["question"] == kind]
-            reason = st.selectbox(
-                "Reason",
-                ["", *sorted(set(of_kind["reason"]))],
-                key="reason",
-                format_func=lambda r: r or "any",
-                width=240,
-            )
-        chosen = of_kind if not reason else of_kind[of_kind["reason"] == reason]
-        listed = review.open_questions(kind or "", reason or "", LISTED)
-        st.caption(f"{number(len(listed))} of {number(chosen['questions'].sum())} questions, most consequential first")
-        _in_hand(listed, desk)
-        with st.expander("The list"):
-            layout.table(listed)
-            layout.download(listed, "identity_review_queue")
+        layout.table(reasons)
     _decided(desk)
+
+
+def _ask_first(reasons: pd.DataFrame, desk: Desk) -> None:
+    with st.container(horizontal=True):
+        kind = st.selectbox("Question", ["", "merge", "split"], key="question", format_func=_kind, width=240)
+        of_kind = reasons if not kind else reasons[reasons["question"] == kind]
+        found = ["", *sorted(set(of_kind["reason"]))]
+        reason = st.selectbox("Reason", found, key="reason", format_func=lambda why: why or "any", width=240)
+    chosen = of_kind if not reason else of_kind[of_kind["reason"] == reason]
+    listed = review.open_questions(kind or "", reason or "", LISTED)
+    st.caption(f"{number(len(listed))} of {number(chosen['questions'].sum())} questions, most consequential first")
+    _in_hand(list(listed["review_id"]), desk)
+    with st.expander("The list"):
+        shown = listed.assign(review_id=listed["review_id"].str.slice(0, review.SHOWN_OF_ID))
+        layout.table(shown)
+        layout.download(shown, "identity_review_queue")
 
 
 def _kind(kind: str) -> str:
     return {"": "any", "merge": "two people who may be one", "split": "one person who may be two"}[kind]
 
 
-def _in_hand(listed: pd.DataFrame, desk: Desk) -> None:
+def _in_hand(listed: list[str], desk: Desk) -> None:
     later: list[str] = st.session_state.setdefault("identity_later", [])
     asked = st.query_params.get("review", "")
-    waiting = [one for one in listed["review_id"] if one not in later]
+    waiting = [one for one in listed if one not in later]
     review_id = asked or next(iter(waiting), next(iter(later), ""))
     found = review.find(review_id) if review_id else None
     if found is None:
@@ -236,7 +238,7 @@ def ask(asked: Asked, desk: Desk) -> None:
         else f"{number(question.left_records)} records"
     )
     st.caption(
-        f"{plain(str(question.left))} and {plain(str(question.right))}  \n{plain(question.rule)},"
+        f"{plain(review.named(question.left))} and {plain(review.named(question.right))}  \n{plain(question.rule)},"
         f" {question.probability:.1%} likely · {plain(question.reason)} · {counts}"
     )
     told = review.comparisons(question.detail)
@@ -245,9 +247,7 @@ def ask(asked: Asked, desk: Desk) -> None:
         layout.table(frame)
     else:
         st.caption(f"The two records share one {plain(question.rule)}.")
-    sides = review.sides(asked)
-    if sides is not None:
-        layout.table(sides, height="content")
+    layout.table(review.sides(asked), height="content")
     may = not desk.why_not
     if may and not data.is_unmasked() and review.needs_values(question):
         st.info(
@@ -261,34 +261,56 @@ def ask(asked: Asked, desk: Desk) -> None:
 
 def _buttons(question: Question, desk: Desk, may: bool) -> None:
     key = question.review_id
-    author = desk.author
     if may and not desk.is_named:
-        author = st.text_input("Who decides", value=author, key="identity_author")
+        st.session_state.setdefault("identity_author", desk.author)
+        st.text_input("Who decides", key="identity_author")
     elif may:
-        st.caption(f"Decided by {plain(author)}")
-    reason = st.text_input("Why", key=f"why_{key}", disabled=not may, placeholder="kept with the decision")
+        st.caption(f"Decided by {plain(desk.author)}")
+    st.text_input("Why", key=f"why_{key}", disabled=not may, placeholder="kept with the decision")
     with st.container(horizontal=True):
         for label, answer, icon in (
             ("Same person", "same", ":material/merge:"),
             ("Different people", "different", ":material/call_split:"),
         ):
-            if st.button(label, key=f"{answer}_{key}", icon=icon, disabled=not may):
-                _try(lambda answer=answer: queue.decide(question, answer, author, reason), "Decided", key)  # type: ignore[misc]
+            # a callback is called though the question is gone by the next run of the page
+            st.button(
+                label, key=f"{answer}_{key}", icon=icon, disabled=not may, on_click=_answer, args=(question, answer)
+            )
         st.button("Later", key=f"later_{key}", icon=":material/schedule:", on_click=_put_off, args=(key,))
 
 
-def _try(work: Callable[[], object], done: str, review_id: str = "") -> None:
+def _answer(question: Question, answer: str) -> None:
+    desk = review.desk()
+    if desk.why_not:
+        return
+    author = desk.author if desk.is_named else str(st.session_state.get("identity_author", ""))
+    reason = str(st.session_state.get(f"why_{question.review_id}", ""))
+    if not author.strip() or not reason.strip():
+        _say("warning", "A decision needs a name and a reason: both are kept with it.")
+    elif _try(lambda: queue.decide(question, answer, author, reason), "Decided"):
+        _put_off(question.review_id)
+
+
+def _take_back(decision: Decision) -> None:
+    if not review.desk().why_not:
+        _try(lambda: queue.undo(decision.left, decision.right), "Taken back")
+
+
+def _try(work: Callable[[], object], done: str) -> bool:
     try:
         work()
     except queue.AlreadyDecided as error:
-        st.session_state["identity_said"] = f"{error}: nothing was changed"
-    except KinshipError as error:
-        st.warning(plain(str(error)).replace("\\(\\-\\-author, \\-\\-reason\\)", ""))
-        return
+        _say("warning", f"{error}: nothing was changed.")
+    except (KinshipError, OSError) as error:
+        _say("error", f"Nothing was changed: {error}")
+        return False
     else:
-        st.session_state["identity_said"] = f"{done}: the next `kinship run` builds with it"
-    _put_off(review_id)
-    st.rerun()
+        _say("success", f"{done}: the next `kinship run` builds with it.")
+    return True
+
+
+def _say(how: str, what: str) -> None:
+    st.session_state["identity_said"] = (how, what)
 
 
 def _put_off(review_id: str) -> None:
@@ -311,17 +333,18 @@ def _decided(desk: Desk) -> None:
         [
             {
                 "answer": one.answer,
-                "left": str(one.left),
-                "right": str(one.right),
+                "left": review.named(one.left),
+                "right": review.named(one.right),
                 "by": one.author,
                 "on": one.decided_on,
                 "until": one.expires_on or "for good",
-                "why": one.reason,
+                "why": one.reason if data.is_unmasked() else "***",
             }
             for one in decisions
         ]
     )
-    frame.insert(1, "state", review.standing_of(decisions))
+    if data.may_look_up():
+        frame.insert(1, "state", review.standing_of(decisions))
     frame = frame.iloc[::-1]
     layout.table(frame)
     layout.download(frame, "identity_decisions")
@@ -330,14 +353,20 @@ def _decided(desk: Desk) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.selectbox(
             "Take back",
-            list(reversed(decisions)),
-            format_func=lambda one: f"{one.answer}: {one.left} and {one.right}",
+            list(reversed(range(len(decisions)))),
+            format_func=lambda place: _line(place + 1, decisions[place]),
             index=None,
             placeholder="a decision",
             key="identity_take_back",
         )
-        if st.button("Take back", icon=":material/undo:", disabled=chosen is None) and chosen is not None:
-            _try(lambda: queue.undo(chosen.left, chosen.right), "Taken back")
+        if chosen is not None:
+            st.button("Take back", icon=":material/undo:", on_click=_take_back, args=(decisions[chosen],))
+
+
+def _line(place: int, one: Decision) -> str:
+    return (
+        f"{place}. {one.answer}: {review.named(one.left)} and {review.named(one.right)}, {one.author} {one.decided_on}"
+    )
 
 
 def page() -> None:
@@ -358,8 +387,8 @@ def page() -> None:
             ("Questions", number(row["questions"]), "What a person should decide."),
         ]
     )
-    if said := st.session_state.pop("identity_said", ""):
-        st.success(plain(said), icon=":material/task_alt:")
+    if said := st.session_state.pop("identity_said", None):
+        {"success": st.success, "warning": st.warning, "error": st.error}[said[0]](plain(said[1]))
     default = "Review" if "review" in st.query_params else "Health"
     view = st.segmented_control(
         "Show", VIEWS, key="view", default=default, bind="query-params", required=True, label_visibility="collapsed"
