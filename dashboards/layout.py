@@ -35,7 +35,7 @@ def _account() -> None:
     if not who.is_signed_in:
         st.button("Sign in", icon=":material/login:", on_click=st.login)
         return
-    with st.popover(who.subject, icon=":material/account_circle:"):
+    with st.popover(plain(who.subject), icon=":material/account_circle:"):
         st.text("You see personal data." if who.is_allowed else "You see masked data.")
         st.button("Sign out", icon=":material/logout:", on_click=st.logout)
 

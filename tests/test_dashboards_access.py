@@ -1,12 +1,13 @@
 """The access log: each look is put down, by many at once, and where it cannot be, nobody's data is shown."""
 
 import json
-import multiprocessing
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from conftest import KINSHIP, call, environment
+from conftest import KINSHIP, ROOT, call, environment
 from dashboards_house import SIGN_IN, STEWARD, apart, open_page, said, tables, use
 
 from kinship import access
@@ -20,23 +21,23 @@ def a_look(number: int = 0, viewer: str = "local") -> Look:
     return Look(NOW + timedelta(seconds=number), viewer, f"c{number}", True, "customer", "run")
 
 
-def write_many(data: Path, viewer: str) -> None:
-    """Several sessions of one server, and several servers, write at once."""
-    import os
+WRITER = """
+import sys
+from datetime import UTC, datetime
+from kinship import access
+from kinship.settings import settings
 
-    os.environ["KINSHIP_DATA"] = str(data)
-    for number in range(25):
-        access.append(settings(), [a_look(number, viewer), a_look(number, viewer)])
+for number in range(25):
+    look = access.Look(datetime.now(UTC), sys.argv[1], f"c{number}", True, "customer", "run")
+    access.append(settings(), [look, look])
+"""
 
 
 def test_looks_of_many_writers_are_all_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=write_many, args=(tmp_path, f"w{n}")) for n in range(3)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join(60)
-        assert writer.exitcode == 0
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, f"w{n}"], env=environment(tmp_path), cwd=ROOT) for n in range(3)
+    ]
+    assert [writer.wait(120) for writer in writers] == [0, 0, 0]
     monkeypatch.setenv("KINSHIP_DATA", str(tmp_path))
     looks = list(access.looks(settings()))
     for n in range(3):

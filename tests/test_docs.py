@@ -20,6 +20,11 @@ ELSEWHERE = {
     "make lint",
     "make types",
     "make dev",
+    # tests/test_dashboards_browser.py starts it; tests/test_dashboards_access.py
+    "make dashboards",
+    "kinship dashboards",
+    "kinship access-log",
+    "kinship access-log CUSTOMER",
     "make install",  # a part of `make run`
     "make test-slow",
     "make locks",
