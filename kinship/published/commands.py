@@ -16,5 +16,11 @@ def publish() -> None:
     prepare_environment()
     from kinship.published.publishing import publish as publish_tables
 
-    published = publish_tables(settings())
-    print(f"published at {published.published_at:%Y-%m-%d %H:%M} UTC in {published.folder}")
+    outcome = publish_tables(settings())
+    wrote = {
+        "everything": "published",
+        "syncs": "published what the syncs did since",
+        "nothing": "nothing is new since what was published",
+    }[outcome.written]
+    at = outcome.publication.published_at
+    print(f"{wrote} at {at:%Y-%m-%d %H:%M} UTC ({outcome.seconds:.1f} s): {outcome.publication.folder}")

@@ -15,6 +15,9 @@ RECORD = "publication.json"
 
 POINTER = "current.json"
 
+WAREHOUSE, MASKED_WAREHOUSE, PARQUET = "warehouse.duckdb", "masked.duckdb", "parquet"
+"""What a publication's folder holds."""
+
 
 class NothingPublished(KinshipError):
     """There is no published copy of the tables yet."""
@@ -38,20 +41,32 @@ class Publication(BaseModel):
     published_at: datetime
     run_id: str
     """Dagster's run that built the tables."""
-    contents: str
-    """A digest of what the tables were made from; the same again is not published again."""
+    tables: str
+    """A digest of what the tables were made from; the same again are not written again."""
+    syncs: str
+    """A digest of where the syncs stand."""
     rows: dict[str, int]
     checks: Checks
 
     @property
     def warehouse(self) -> Path:
         """The tables as they are. Readable by the user of the run alone."""
-        return self.folder / "warehouse.duckdb"
+        return self.folder / WAREHOUSE
 
     @property
     def masked(self) -> Path:
         """The same tables with the same columns and types, personal data masked (kinship/published/masking.py)."""
-        return self.folder / "masked.duckdb"
+        return self.folder / MASKED_WAREHOUSE
+
+    @property
+    def parquet(self) -> Path:
+        """The tables as `<schema>/<table>.parquet`, where KINSHIP_PUBLISHED_PARQUET asks for them."""
+        return self.folder / PARQUET
+
+    @property
+    def is_there(self) -> bool:
+        """Whether nobody has removed it."""
+        return self.warehouse.exists() and self.masked.exists()
 
 
 def current(settings: Settings) -> Publication:

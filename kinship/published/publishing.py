@@ -1,69 +1,148 @@
 """Write, audit, publish: a new folder beside the last one, then the pointer in one step.
 
 A reader sees the old publication or the new one, whenever this process is killed; what a killed one left is removed by
-the next.
+the next. What was published already is not published again, and when only the syncs have been at work, only what they
+say is written anew.
 """
 
+import fcntl
+import os
+import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
 
 import duckdb
 
-from kinship.checks import latest_checks
-from kinship.errors import StoppedByGuard
-from kinship.limits import limit
-from kinship.manifest import load_manifest
-from kinship.published.outputs import outputs
-from kinship.published.publication import POINTER, RECORD, Publication, sync_folder, write_record
-from kinship.published.writing import FULL, MASKED, add_file, copy_tables, mask_tables
+from kinship.errors import KinshipError, WrongUse
+from kinship.published.audit import check
+from kinship.published.drafting import Draft, Parquet, write_draft
+from kinship.published.pruning import DRAFT, SPILL, kept, prune, sweep
+from kinship.published.publication import (
+    POINTER,
+    RECORD,
+    NothingPublished,
+    Publication,
+    current,
+    sync_folder,
+    write_record,
+)
 from kinship.settings import Settings
-from reverse_etl.warehouse import attached, one_row, quoted
 
-PARTIAL = ".partial"
+LINK = "current"
+"""A link to the current folder, for tools that cannot read the pointer."""
+
+Written = Literal["everything", "syncs", "nothing"]
 
 
-def publish(settings: Settings) -> Publication:
-    """Publish the tables of the last build."""
+@dataclass(frozen=True)
+class Outcome:
+    """What is published now, and how much of it this call wrote."""
+
+    publication: Publication
+    written: Written
+    removed: tuple[str, ...]
+    """Publications that were pruned."""
+    seconds: float
+
+
+def publish(settings: Settings) -> Outcome:
+    """Publish what the last build and the syncs left, if it is not published yet. One at a time: a second call waits.
+
+    Raises `StoppedByGuard` when the tables are not those of a build that passed its checks, or when personal data is
+    not masked for want of a class, `KinshipError` when the files cannot be written; the last publication then stays.
+    """
+    started = time.monotonic()
+    keep, parquet = kept(), _parquet()
     settings.published.mkdir(parents=True, exist_ok=True)
-    now = datetime.now(UTC)
-    name = f"{now:%Y%m%dT%H%M%S%f}"
-    draft = settings.published / f"{name}{PARTIAL}"
-    draft.mkdir()
-    tables = outputs(load_manifest())
-    with _warehouse(settings) as (connection, source):
-        build = connection.execute(
-            f"select run_id, finished_at from {quoted(source)}.operations.builds where finished_at is not null"
-        ).fetchone()
-        if build is None:
-            raise StoppedByGuard(
-                "the tables are not those of a whole build that passed its checks: `kinship run` first"
-            )
-        (as_of,) = one_row(connection, f"select as_of from {quoted(source)}.customers.int_customers__as_of")
-        add_file(connection, draft / "warehouse.duckdb", FULL)
-        rows = copy_tables(connection, source, tables)
-        add_file(connection, draft / "masked.duckdb", MASKED)
-        mask_tables(connection, tables)
-        connection.execute(f"use {quoted(source)}")
-        checks = latest_checks(connection, settings.state / "dbt")
-        connection.execute("use memory")
-        connection.execute(f"detach {FULL}; detach {MASKED}")
-    publication = Publication(
-        run=name, folder=settings.published / name, as_of=as_of.replace(tzinfo=UTC), built_at=build[1],
-        published_at=now, run_id=build[0], contents="", rows=rows, checks=checks,
-    )  # fmt: skip
+    with _alone(settings.published):
+        last = _last(settings)
+        sweep(settings.published, last)
+        now = datetime.now(UTC)
+        name = f"{now:%Y%m%dT%H%M%S%f}"
+        folder = settings.published / f"{name}{DRAFT}"
+        try:
+            draft = write_draft(settings, last, folder, parquet)
+            if draft is not None:
+                last = _publication(settings.published / name, now, draft)
+                check(last.model_copy(update={"folder": folder}), draft.changed)
+                _show(folder, last)
+        except duckdb.IOException as error:
+            # it tells of files, never of values
+            raise KinshipError(f"the copy could not be written: {str(error).splitlines()[0]}") from error
+        finally:
+            # a draft of unmasked data stays no longer than it must
+            for left in (folder, settings.published / SPILL):
+                shutil.rmtree(left, ignore_errors=True)
+        assert last is not None  # noqa: S101 - without a last one there is always a draft
+        _link(last)
+        removed = prune(settings.published, last, keep) if draft is not None else []
+    written: Written = "nothing" if draft is None else "everything" if draft.is_whole else "syncs"
+    return Outcome(last, written, tuple(removed), time.monotonic() - started)
+
+
+def _publication(folder: Path, now: datetime, draft: Draft) -> Publication:
+    state = draft.state
+    return Publication(
+        run=folder.name,
+        folder=folder,
+        as_of=state.as_of,
+        built_at=state.built_at,
+        published_at=now,
+        run_id=state.run_id,
+        tables=state.tables,
+        syncs=state.syncs,
+        rows=dict(draft.rows),
+        checks=state.checks,
+    )
+
+
+def _show(draft: Path, publication: Publication) -> None:
+    """Bring the files to the disk, give the folder its name, and switch the pointer: only now does a reader see it."""
+    for path in (path for path in draft.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
     write_record(publication, draft / RECORD)
+    draft.chmod(publication.folder.parent.stat().st_mode)
     draft.rename(publication.folder)
-    sync_folder(settings.published)
-    write_record(publication, settings.published / POINTER)
-    return publication
+    sync_folder(publication.folder.parent)
+    write_record(publication, publication.folder.parent / POINTER)
+
+
+def _link(publication: Publication) -> None:
+    link = publication.folder.with_name(LINK)
+    if link.is_symlink() and link.readlink() == Path(publication.folder.name):
+        return
+    draft = link.with_name(f".{LINK}")
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(publication.folder.name)
+    draft.replace(link)
+
+
+def _last(settings: Settings) -> Publication | None:
+    try:
+        last = current(settings)
+    except NothingPublished:
+        return None
+    return last if last.is_there else None
 
 
 @contextmanager
-def _warehouse(settings: Settings) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
-    """A connection of its own with the warehouse attached for reading, and the catalog's name."""
-    with duckdb.connect() as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        limit(connection)
-        with attached(connection, settings.warehouse, write=False, patience=10) as catalog:
-            yield connection, catalog
+def _alone(published: Path) -> Iterator[None]:
+    """Hold the folder's lock, which the system takes back from a killed process."""
+    with (published / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _parquet() -> Parquet | None:
+    value = os.environ.get("KINSHIP_PUBLISHED_PARQUET", "")
+    if value in ("masked", "full"):
+        return value  # type: ignore[return-value]
+    if value:
+        raise WrongUse(f"KINSHIP_PUBLISHED_PARQUET must be masked or full, got {value!r}")
+    return None
