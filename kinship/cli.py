@@ -11,6 +11,7 @@ import typer
 from kinship.environment import prepare_environment
 from kinship.errors import KinshipError, WrongUse
 from kinship.identity.commands import add_to as add_identity_commands
+from kinship.published.commands import add_to as add_publish_command
 from kinship.segments.commands import segments
 from kinship.settings import ROOT, settings
 from kinship.syncs.commands import add_to as add_sync_commands
@@ -150,6 +151,7 @@ def dev(port: Annotated[int, typer.Option(help="The port of the UI, on this mach
 
 add_sync_commands(app)
 add_identity_commands(app)
+add_publish_command(app)
 app.add_typer(segments, name="segments")
 
 

@@ -13,6 +13,7 @@ from kinship.settings import settings
 # for what is neither's: Python, Arrow tables on their way from one to the other.
 WAREHOUSE_SHARE = 0.5
 MATCHING_SHARE = 0.25
+READER_SHARE = 0.125  # a reader of the published tables runs beside a run
 _LIMIT = re.compile(r"(?P<number>\d+(\.\d+)?)\s*(?P<unit>%|[KMGT]i?B)", re.IGNORECASE)
 
 
@@ -24,6 +25,11 @@ def warehouse_memory() -> str:
 def matching_memory() -> str:
     """What matching's own database may take: half as much."""
     return _memory(MATCHING_SHARE)
+
+
+def reader_memory() -> str:
+    """What a reader of the published tables may take: a quarter as much."""
+    return _memory(READER_SHARE)
 
 
 def _memory(share: float) -> str:

@@ -17,10 +17,17 @@ from kinship.settings import ROOT, settings
 # What the manifest is made of; expectations and Python are no part of it.
 PROJECT_FILES = ("dbt_project.yml", "profiles.yml", "models", "seeds", "dbt_project")
 
+SEMANTIC_MANIFEST = "semantic_manifest.json"
+
 
 def manifest_path() -> Path:
     """Where this warehouse's manifest lies: beside the warehouse, so that two of them never mix."""
     return settings().state / "dbt" / "manifest" / "manifest.json"
+
+
+def semantic_manifest_path() -> Path:
+    """Where the metrics' definitions lie, beside the manifest of the same parse."""
+    return prepare_manifest().with_name(SEMANTIC_MANIFEST)
 
 
 def dbt_executable() -> str:
@@ -50,6 +57,7 @@ def prepare_manifest() -> Path:
     # relations are named after the file's stem; where it lies does not matter
     wanted = digest_of(PROJECT_FILES, now.target, now.warehouse.stem, os.environ.get("KINSHIP_AS_OF", ""))
     if path.exists() and stamp.exists() and stamp.read_text() == wanted:
+        _show_to_mf(path)
         return path
     stamp.unlink(missing_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,7 +66,21 @@ def prepare_manifest() -> Path:
     if exposures.write(now.exposures, json.loads(path.read_text())):
         _parse(path.parent)
     stamp.write_text(wanted)
+    _show_to_mf(path)
     return path
+
+
+def _show_to_mf(manifest: Path) -> None:
+    """Put the metrics' definitions where `mf` looks for them. It knows no Spark."""
+    if settings().target == "spark":
+        return
+    text = manifest.with_name(SEMANTIC_MANIFEST).read_text()
+    shown = ROOT / "target" / SEMANTIC_MANIFEST
+    if not shown.exists() or shown.read_text() != text:
+        shown.parent.mkdir(exist_ok=True)
+        draft = shown.with_name(f"{SEMANTIC_MANIFEST}.{os.getpid()}")
+        draft.write_text(text)
+        draft.replace(shown)
 
 
 def _parse(folder: Path) -> None:

@@ -41,6 +41,11 @@ class Settings:
         return self.state / "data_docs"
 
     @property
+    def published(self) -> Path:
+        """The folder of the published copies; `current.json` in it names the latest (kinship/published)."""
+        return self.state / "published"
+
+    @property
     def exposures(self) -> Path:
         """The folder of the syncs' exposures, which dbt reads as one of its model paths (kinship/exposures.py)."""
         return self.state / "dbt" / "exposures"

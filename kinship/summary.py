@@ -1,15 +1,14 @@
 """What a person reads when a run has ended: what came in, who it is, what left, what was held back."""
 
-import json
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import duckdb
 from rich.console import Console
 from rich.markup import escape
 
+from kinship.checks import Checks, latest_checks
 from kinship.manifest import load_manifest
 from kinship.pipeline import Outcome
 from kinship.progress import title
@@ -37,15 +36,6 @@ class Prediction:
     model: str
     is_published: bool
     reason: str
-
-
-@dataclass(frozen=True)
-class Checks:
-    """How the checks of the last build went."""
-
-    passed: int = 0
-    warned: tuple[str, ...] = ()
-    failed: tuple[str, ...] = ()
 
 
 @dataclass
@@ -77,7 +67,7 @@ def facts(settings: Settings, new_rows: dict[str, int]) -> Facts:
         if has_table(warehouse, "operations", "builds"):
             row = warehouse.execute("select finished_at from operations.builds").fetchone()
             found.built_at = row[0] if row else None
-        found.checks = _checks(warehouse, settings.state / "dbt")
+        found.checks = latest_checks(warehouse, settings.state / "dbt")
     return found
 
 
@@ -117,29 +107,6 @@ def _predictions(warehouse: duckdb.DuckDBPyConnection) -> list[Prediction]:
             f'select model, is_published, reason from predictions."{fit}" where metric is null'  # noqa: S608
         ).fetchall()
     ]
-
-
-def _checks(warehouse: duckdb.DuckDBPyConnection, artefacts: Path) -> Checks:
-    passed, warned, failed = 0, [], []
-    for path in sorted(artefacts.glob("*/run_results.json")):
-        for result in json.loads(path.read_text())["results"]:
-            kind, _, name = result["unique_id"].partition(".")
-            if kind not in ("test", "unit_test"):
-                continue
-            name = name.partition(".")[2].rsplit(".", 1)[0] if kind == "test" else name
-            if result["status"] == "pass":
-                passed += 1
-            elif result["status"] == "warn":
-                warned.append(f"{name}: {result['failures']} rows")
-            elif result["status"] in ("fail", "error"):
-                failed.append(f"{name}: {result['failures'] or 'could not be evaluated'}")
-    if has_table(warehouse, "operations", "checks"):
-        for asset, severity, expectations, not_so in warehouse.execute(
-            "select asset, severity, expectations, failed from operations.checks order by all"
-        ).fetchall():
-            passed += expectations - len(not_so)
-            (failed if severity == "error" else warned).extend(f"{asset}: not so that {says}" for says in not_so)
-    return Checks(passed, tuple(warned), tuple(failed))
 
 
 def print_run(console: Console, settings: Settings, outcome: Outcome) -> None:

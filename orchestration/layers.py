@@ -29,7 +29,7 @@ STRETCHES = {
         "models/predictions",
     ),
     "segments": ("models/segments",),
-    "activation": ("models/activation", "models/reporting"),
+    "activation": ("models/activation", "models/metrics", "models/reporting"),
 }
 
 

@@ -59,6 +59,17 @@ def company(built_company: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def published(built_company: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of the built company with its tables published. Do not write to it."""
+    if (built_company / "published" / "current.json").exists():
+        return built_company
+    data = Path(shutil.copytree(built_company, tmp_path_factory.mktemp("published") / "data"))
+    done = call(KINSHIP, "publish", env=environment(data))
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    return data
+
+
+@pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A Spark of this machine with the graph functions, for tests marked `spark`."""
     from pyspark.sql import SparkSession
