@@ -46,11 +46,11 @@ Line = tuple[str, str, str, datetime]
 
 
 class _Adapter:
-    """The adapter of a table that is there already: every one that goes on has `changed_at`."""
+    """The adapter of a table that is there already."""
 
     @staticmethod
     def get_columns_in_relation(_relation: str) -> list[SimpleNamespace]:
-        return [SimpleNamespace(name="changed_at")]
+        return [SimpleNamespace(name=name) for name in ("changed_at", "rules")]
 
     @staticmethod
     @jinja2.pass_context

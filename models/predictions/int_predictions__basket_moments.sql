@@ -6,6 +6,7 @@
     full_refresh=false,
     post_hook="{{ delete_older_learning(this) }}",
 ) }}
+{%- set held = adapter.get_columns_in_relation(this) | map(attribute='name') | list if is_incremental() and execute else [] -%}
 {#- Another rule is another thing to learn. -#}
 {%- set rules = code_of(
     [
@@ -51,8 +52,8 @@ cuts as (
     select 2 as cut_number
 ),
 
-{% if is_incremental() -%}
--- in another month, a tenth more or fewer orders, from an earlier moment or by other rules
+{% if 'rules' in held -%}
+-- unless in another month, a tenth more or fewer orders, from an earlier moment or by other rules
 not_due as (
     select 1 as is_there
     from {{ this }} as held
@@ -78,7 +79,7 @@ basket_moments as (
     cross join cuts
     where
         (cuts.cut_number = 0 or history.horizon_days > 0)
-        {%- if is_incremental() %}
+        {%- if 'rules' in held %}
         and not exists (select 1 from not_due)
         {%- endif %}
 )
