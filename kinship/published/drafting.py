@@ -21,6 +21,7 @@ from kinship.published.operations import write_operations, write_syncs
 from kinship.published.outputs import Output, as_text, outputs, sources_with_personal_ids, sync_outputs
 from kinship.published.pruning import SPILL
 from kinship.published.publication import MASKED_WAREHOUSE, PARQUET, WAREHOUSE, Publication
+from kinship.published.search import add_search
 from kinship.published.writing import (
     FULL,
     MASKED,
@@ -156,6 +157,7 @@ def _look(
 
 def _write_tables(connection: duckdb.DuckDBPyConnection, source: str, tables: Sequence[Output]) -> list[Output]:
     copy_tables(connection, source, tables)
+    add_search(connection, FULL)
     metrics = []
     for key in write_metrics(connection, source, FULL):
         schema, name = key.split(".")

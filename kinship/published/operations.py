@@ -3,6 +3,8 @@
 Schema `operations`, times in UTC:
 
 * `checks`: one row per expectation suite and table, as in the warehouse (kinship/builds.py).
+* `gate_runs`, `tests`, `raw_columns`: runs of gates, results of dbt's tests, columns of raw tables, as in the warehouse
+  (kinship/quality.py).
 * `sources`: one row per source and raw table: files and rows in use, records of them set aside, when the newest file
   changed and when one was last read.
 * `quarantine`: one row per source, raw table and reason: records that could not be taken, of files in use.
@@ -24,9 +26,21 @@ from reverse_etl.warehouse import has_table, quoted
 
 SCHEMA = "operations"
 
+BOOKS = {"gate_runs": "checked_at", "tests": "tested_at", "raw_columns": "first_seen_at"}
+"""The books of kinship/quality.py, and when each of their rows was written."""
+
+WAREHOUSE = ("checks", *BOOKS, "sources", "quarantine")
+"""What the warehouse tells, but for the syncs."""
+
 _TABLES = {
     "checks": "gate varchar, asset varchar, name varchar, passed boolean, severity varchar, expectations integer,"
     " failed varchar[], metadata varchar, checked_at timestamp",
+    "gate_runs": "run_id varchar, gate varchar, suites integer, expectations integer, warned integer, failed integer,"
+    " is_stopped boolean, checked_at timestamp",
+    "tests": "stretch varchar, test varchar, relation varchar, kind varchar, status varchar, failures bigint,"
+    " seconds double, run_id varchar, tested_at timestamp",
+    "raw_columns": "source varchar, table_name varchar, column_name varchar, is_initial boolean,"
+    " first_seen_at timestamp",
     "sources": "source varchar, table_name varchar, files bigint, rows bigint, quarantined bigint,"
     " last_changed_at timestamp, last_extracted_at timestamp",
     "quarantine": "source varchar, table_name varchar, reason varchar, records bigint, last_quarantined_at timestamp",
@@ -38,13 +52,19 @@ _TABLES = {
 
 def write_operations(connection: duckdb.DuckDBPyConnection, source: str) -> list[Output]:
     """Write what the warehouse attached as `source`, and current there, tells of its checks and sources."""
-    into = _create(connection, ("checks", "sources", "quarantine"))
+    into = _create(connection, WAREHOUSE)
     if has_table(connection, source, SCHEMA, "checks"):
         connection.execute(
             f"""insert into {into}.checks by name
             select * replace (metadata::varchar as metadata, checked_at at time zone 'UTC' as checked_at)
             from {SCHEMA}.checks order by asset, name"""  # noqa: S608
         )
+    for name, at in BOOKS.items():
+        if has_table(connection, source, SCHEMA, name):
+            connection.execute(
+                f"insert into {into}.{name} by name"  # noqa: S608
+                f" select * replace ({at} at time zone 'UTC' as {at}) from {SCHEMA}.{name}"
+            )
     for name in raw_sources(connection):
         raw = quoted(f"raw_{name}")
         connection.execute(
@@ -66,7 +86,7 @@ def write_operations(connection: duckdb.DuckDBPyConnection, source: str) -> list
                 group by table_name, reason order by table_name, reason""",  # noqa: S608
                 [name],
             )
-    return [_output(name) for name in ("checks", "sources", "quarantine")]
+    return [_output(name) for name in WAREHOUSE]
 
 
 def write_syncs(connection: duckdb.DuckDBPyConnection, syncs: Iterable[Sync], settings: Settings) -> list[Output]:
