@@ -3,8 +3,9 @@
     python benchmarks/recommendations.py [--sample 1000] [--implicit PYTHON]
 
 Reads `../shared/data/online_retail`. The SQL is that of the models, on a DuckDB in memory with one thread. Prints every
-figure of the back-test, how large the tables are, seconds and peak memory. `--sample`: so many customers. `--implicit`:
-the Python of an environment with the package implicit, whose cosine is put beside ours (same lists of new products).
+figure of the back-test, how large the tables are, processor seconds and peak memory. `--sample`: so many customers.
+`--implicit`: the Python of an environment with the package implicit, whose cosine is put beside ours (same lists of new
+products).
 """
 
 import argparse
@@ -23,7 +24,7 @@ import numpy as np
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from recommendations_house import STEPS, complete, judge, model_sql, recommend  # noqa: E402
+from recommendations_house import STEPS, VIEWS, complete, judge, model_sql, recommend  # noqa: E402
 
 INVOICES = ROOT.parent / "shared" / "data" / "online_retail" / "*.parquet"
 
@@ -70,16 +71,17 @@ def run(sample: int | None = None, **variables: Any) -> dict[str, Any]:
     connection.execute("create table int_customers__as_of as select max(ordered_at) as as_of from customer_order_lines")
     seconds, sizes = {}, {}
     for name in STEPS:
-        began = time.perf_counter()
-        connection.execute(f"create or replace table {name} as {model_sql(name, **variables)}")
-        seconds[name] = time.perf_counter() - began
+        began = time.process_time()
+        kind = "view" if name in VIEWS else "table"
+        connection.execute(f"create or replace {kind} {name} as {model_sql(name, **variables)}")
+        seconds[name] = time.process_time() - began
         sizes[name] = connection.table(name).count("*").fetchall()[0][0]
-    began = time.perf_counter()
+    began = time.process_time()
     fit = judge(connection)
-    seconds["judge"] = time.perf_counter() - began
-    began = time.perf_counter()
+    seconds["judge"] = time.process_time() - began
+    began = time.process_time()
     recommend(connection, fit)
-    seconds["next_products"] = time.perf_counter() - began
+    seconds["next_products"] = time.process_time() - began
     sizes["next_products"] = connection.table("next_products").count("*").fetchall()[0][0]
     return {"fit": fit, "seconds": seconds, "sizes": sizes, "connection": connection}
 

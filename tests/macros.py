@@ -27,4 +27,4 @@ def render_text(text: str, engine: str = "duckdb", **context: Any) -> str:
             return names.resolve(f"{engine}__{name}") or names.resolve(f"default__{name}")
 
     template = environment.from_string(SOURCE + "\n[text]" + text)
-    return template.render(adapter=Adapter, **context).split("[text]")[-1].strip()
+    return template.render({"adapter": Adapter} | context).split("[text]")[-1].strip()

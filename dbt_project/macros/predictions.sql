@@ -58,7 +58,10 @@
         ref('int_predictions__next_products_fit'),
         ref('int_predictions__tickets_fit'),
     ] %}
-        select * from {{ fit }}
+        select
+            model, model_version, as_of_date, is_published, reason, trained_rows, parameters, metric, value, naive_value, naive_rule, cut_date,
+            horizon_days
+        from {{ fit }}
         {% if not loop.last %}union all{% endif %}
     {%- endfor %}
 {%- endmacro %}

@@ -8,6 +8,7 @@ are published. The measure is the hit rate: of those who order again, the share 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ PEOPLE = 100
 FEATURES = (
     "x_own", "x_own_orders", "x_own_share", "x_own_age", "x_related", "x_own_related", "x_popular", "x_own_popular",
 )  # fmt: skip
+KEPT = backtest.FIT.append(pa.field("code", pa.string())).append(pa.field("changed_at", pa.timestamp("us")))
+"""Rows of a fit that is kept, with the hash of the code that made it and when (UTC)."""
 POPULAR = "bought by most in 90 days"
 AGAIN = "bought most often by the person"
 
@@ -179,6 +182,24 @@ def fit(moments: pa.Table, baskets: pa.Table, candidates: pa.Table, popular: pa.
     rates = ", ".join(f"{each.naive_value:.3f} ({each.naive_rule})" for each in compared)
     reason = "; ".join(faults) or f"hit rate at 10: {float(np.mean(found > 0)):.3f} against {rates}"
     return Fit(MODEL, as_of, not faults, reason, len(earlier.baskets), kept, figures, code)
+
+
+def kept(
+    moments: pa.Table, baskets: pa.Table, candidates: pa.Table, popular: pa.Table, purchases: pa.Table
+) -> pa.Table:
+    """The rows of `fit`, as they are kept (`KEPT`)."""
+    found = fit(moments, baskets, candidates, popular, purchases).rows()
+    now = pa.scalar(datetime.now(UTC).replace(tzinfo=None), pa.timestamp("us"))
+    extra = (pa.repeat(pa.scalar(code_version(__file__)), len(found)), pa.repeat(now, len(found)))
+    return pa.Table.from_arrays([*found.columns, *extra], schema=KEPT)
+
+
+def holds(held: pa.Table, moments: pa.Table) -> bool:
+    """Whether what is held (`KEPT`) was learned from these moments, or later, by this code."""
+    if "code" not in held.column_names or set(held["code"].to_pylist()) != {code_version(__file__)}:
+        return False
+    latest, learned = (pc.max(table["changed_at"]).as_py() for table in (moments, held))
+    return latest is None or learned.replace(tzinfo=None) >= latest.replace(tzinfo=None)
 
 
 def _misses(found: Numbers) -> npt.NDArray[np.float64]:

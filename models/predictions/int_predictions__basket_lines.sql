@@ -1,32 +1,31 @@
+{{ config(materialized='view') }}
+
 with
 
-products as (
-    select
-        *,
-        max(case when is_in_catalogue then 1 else 0 end) over () as has_catalogue
-    from {{ ref('products') }}
-),
-
-orders as (
+cancelled_orders as (
     select * from {{ ref('customer_orders') }}
+    where status = 'cancelled'
 ),
 
--- without a catalogue everything that was ever sold is one
+products_on_sale as (
+    select * from {{ ref('int_predictions__products_on_sale') }}
+),
+
 basket_lines as (
     select
         lines.customer_id,
         lines.order_id,
         lines.product_id,
-        products.is_in_catalogue or products.has_catalogue = 0 as is_on_sale,
-        orders.ordered_at,
+        products_on_sale.product_id is not null as is_on_sale,
+        lines.ordered_at,
         -- cancelled, nobody knows when: it may never have been an order
         case
-            when orders.status = 'cancelled' then coalesce(orders.cancelled_at, orders.ordered_at)
+            when lines.is_cancelled then coalesce(cancelled_orders.cancelled_at, lines.ordered_at)
         end as cancelled_at
     from {{ ref('customer_order_lines') }} as lines
-    inner join orders on lines.order_id = orders.order_id
-    inner join products on lines.product_id = products.product_id
-    where lines.quantity > 0
+    left join cancelled_orders on lines.order_id = cancelled_orders.order_id
+    left join products_on_sale on lines.product_id = products_on_sale.product_id
+    where lines.quantity > 0 and lines.product_id is not null
 )
 
 select * from basket_lines

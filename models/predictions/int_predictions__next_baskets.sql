@@ -1,16 +1,27 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='append_new_columns',
+    full_refresh=false,
+    post_hook="{{ delete_older_learning(ref('int_predictions__basket_moments')) }}",
+) }}
+
 with
 
 basket_moments as (
     select
         *,
         {{ add_days('moment', 'horizon_days') }} as ends_at
-    from {{ ref('int_predictions__basket_moments') }}
+    from (
+        {{ moments_to_learn(ref('int_predictions__basket_moments')) }}
+    ) as moments
     where cut_number > 0
 ),
 
 orders_after as (
     select
         basket_moments.cut_number,
+        basket_moments.changed_at,
         lines.customer_id,
         lines.order_id,
         min(lines.ordered_at) as ordered_at
@@ -18,10 +29,10 @@ orders_after as (
     inner join basket_moments
         on lines.ordered_at > basket_moments.moment and lines.ordered_at <= basket_moments.ends_at
     where lines.cancelled_at is null
-    group by basket_moments.cut_number, lines.customer_id, lines.order_id
+    group by basket_moments.cut_number, basket_moments.changed_at, lines.customer_id, lines.order_id
 ),
 
--- only of those who were known: to a stranger nothing can be recommended by what they bought
+-- only of those who are learned from and were known: to a stranger nothing can be recommended by what they bought
 next_orders as (
     select
         orders_after.*,
@@ -49,7 +60,8 @@ next_baskets as (
     select distinct
         judged.cut_number,
         judged.customer_id,
-        lines.product_id
+        lines.product_id,
+        judged.changed_at
     from judged
     inner join {{ ref('int_predictions__basket_lines') }} as lines on judged.order_id = lines.order_id
     where judged.person_place <= {{ var('next_products_judged') }}

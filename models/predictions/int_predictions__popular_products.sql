@@ -1,7 +1,15 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='append_new_columns',
+    full_refresh=false,
+    post_hook="{{ delete_older_learning(ref('int_predictions__basket_moments')) }}",
+) }}
+
 with
 
 basket_moments as (
-    select * from {{ ref('int_predictions__basket_moments') }}
+    {{ moments_to_learn(ref('int_predictions__basket_moments')) }}
 ),
 
 counted as (
@@ -20,9 +28,13 @@ counted as (
 
 popular_products as (
     select
-        *,
-        row_number() over (partition by cut_number order by buyer_count desc, product_id asc) as place
+        counted.*,
+        row_number() over (
+            partition by counted.cut_number order by counted.buyer_count desc, counted.product_id asc
+        ) as place,
+        basket_moments.changed_at
     from counted
+    inner join basket_moments on counted.cut_number = basket_moments.cut_number
 )
 
 select * from popular_products

@@ -1,18 +1,23 @@
+{#- Of those who are learned from; kept until it is time to learn again. -#}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='append_new_columns',
+    full_refresh=false,
+    post_hook="{{ delete_older_learning(ref('int_predictions__basket_moments')) }}",
+) }}
+
 with
 
 basket_moments as (
-    select * from {{ ref('int_predictions__basket_moments') }}
+    {{ moments_to_learn(ref('int_predictions__basket_moments')) }}
 ),
 
-known_lines as (
+lines_until as (
     select
         basket_moments.cut_number,
-        basket_moments.moment,
-        lines.customer_id,
-        lines.order_id,
-        lines.product_id,
-        lines.is_on_sale,
-        lines.ordered_at
+        lines.*,
+        basket_moments.changed_at
     from {{ ref('int_predictions__basket_lines') }} as lines
     inner join basket_moments
         on
@@ -20,54 +25,33 @@ known_lines as (
             and (lines.cancelled_at is null or lines.cancelled_at > basket_moments.moment)
 ),
 
-order_totals as (
+-- ids are hashes: the lowest are a fair sample
+learned_from as (
     select
         cut_number,
         customer_id,
-        count(distinct order_id) as order_total
-    from known_lines
-    group by cut_number, customer_id
+        changed_at,
+        row_number() over (partition by cut_number order by customer_id) as person_place
+    from lines_until
+    group by cut_number, customer_id, changed_at
 ),
 
-counted as (
-    select
-        cut_number,
-        customer_id,
-        product_id,
-        moment,
-        is_on_sale,
-        count(distinct order_id) as order_count,
-        max(ordered_at) as last_ordered_at
-    from known_lines
-    group by cut_number, customer_id, product_id, moment, is_on_sale
+known_lines as (
+    select lines_until.*
+    from lines_until
+    inner join learned_from
+        on lines_until.cut_number = learned_from.cut_number and lines_until.customer_id = learned_from.customer_id
+    where learned_from.person_place <= {{ var('predictions_learners') }}
 ),
 
-ranked as (
-    select
-        counted.*,
-        order_totals.order_total,
-        {{ days_between('counted.last_ordered_at', 'counted.moment') }} as age_days,
-        row_number() over (
-            partition by counted.cut_number, counted.customer_id
-            order by counted.order_count desc, counted.last_ordered_at desc, counted.product_id asc
-        ) as place
-    from counted
-    inner join order_totals
-        on counted.cut_number = order_totals.cut_number and counted.customer_id = order_totals.customer_id
-),
+{{ bought_by_people() }}
 
-purchases as (
+kept_purchases as (
     select
-        cut_number,
-        customer_id,
-        product_id,
-        is_on_sale,
-        cast(order_count as integer) as order_count,
-        cast(order_total as integer) as order_total,
-        cast(age_days as integer) as age_days,
-        cast(place as integer) as place
-    from ranked
-    where place <= {{ var('next_products_per_person') }}
+        purchases.*,
+        basket_moments.changed_at
+    from purchases
+    inner join basket_moments on purchases.cut_number = basket_moments.cut_number
 )
 
-select * from purchases
+select * from kept_purchases

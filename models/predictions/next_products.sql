@@ -1,3 +1,10 @@
+{%- set changes = ref('int_predictions__purchase_changes') -%}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='append_new_columns',
+    post_hook="{{ delete_stale(ref('int_predictions__purchase_changes')) }}",
+) }}
 {#- the names in macro `next_product_features`, and of their weights in the parameters of the fit -#}
 {% set features = [
     'x_own', 'x_own_orders', 'x_own_share', 'x_own_age', 'x_related', 'x_own_related', 'x_popular', 'x_own_popular'
@@ -18,6 +25,50 @@ parsed as (
     from fits
 ),
 
+products_on_sale as (
+    select * from {{ ref('int_predictions__products_on_sale') }}
+),
+
+product_pairs as (
+    select pairs.*
+    from {{ ref('int_predictions__product_pairs') }} as pairs
+    inner join products_on_sale on pairs.other_product_id = products_on_sale.product_id
+    where pairs.cut_number = 0
+),
+
+-- who is not on sale any more makes room for the next
+popular_products as (
+    select
+        popular.cut_number,
+        popular.product_id,
+        popular.buyer_count,
+        row_number() over (order by popular.place) as place
+    from {{ ref('int_predictions__popular_products') }} as popular
+    inner join products_on_sale on popular.product_id = products_on_sale.product_id
+    where popular.cut_number = 0
+),
+
+known_lines as (
+    select
+        0 as cut_number,
+        lines.*
+    from (
+        {{ lines_known_now() }}
+    ) as lines
+    cross join fits
+    {%- if is_incremental() %}
+    where lines.customer_id in ({{ touched_people(changes) }})
+    {%- endif %}
+),
+
+{{ bought_by_people() }}
+
+histories as (
+    select * from purchases
+),
+
+{{ candidates_of_histories() }},
+
 scored as (
     select
         candidates.customer_id,
@@ -37,9 +88,8 @@ scored as (
         ) as score,
         parsed.as_of_date,
         parsed.model_version
-    from {{ ref('int_predictions__next_product_candidates') }} as candidates
+    from candidates
     cross join parsed
-    where candidates.cut_number = 0
 ),
 
 ranked as (
@@ -57,7 +107,8 @@ next_products as (
         score,
         reason_product_id,
         as_of_date,
-        model_version
+        model_version,
+        {{ changes_up_to(changes) }} as changed_at
     from ranked
     where product_rank <= 10
 )

@@ -28,6 +28,7 @@ first_categories as (
             partition by lines.order_id order by sum(lines.net_amount_eur) desc, products.category
         ) as precedence
     from {{ ref('customer_order_lines') }} as lines
+    inner join acquisitions on lines.order_id = acquisitions.first_order_id
     inner join {{ ref('products') }} as products on lines.product_id = products.product_id
     where products.category is not null
     group by lines.order_id, products.category
