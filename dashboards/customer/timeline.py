@@ -74,7 +74,7 @@ def show(customer_id: str) -> None:
             key=f"types_{customer_id}",
         )  # fmt: skip
         days = st.date_input(
-            "Between", value=(), min_value=kinds["first"].min().date(), max_value=kinds["last"].max().date(),
+            "Between", value=[], min_value=kinds["first"].min().date(), max_value=kinds["last"].max().date(),
             key=f"days_{customer_id}", format="YYYY-MM-DD",
         )  # fmt: skip
     between = days if isinstance(days, tuple) else (days,)
