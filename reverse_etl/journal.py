@@ -1,8 +1,8 @@
 """What a run says to its ledger between two folds: records at the end of a file, on the disk before a call leaves.
 
-To claim a thousand rows and accept them takes 24 ms of CPU time as transactions of DuckDB, 1 ms as two records. Many
-records are folded into the tables by one transaction (`folding.py`): between two windows, at the end of a run, or when
-the ledger is opened after a crash.
+Many records are folded into the tables by one transaction (`folding.py`): between two windows, at the end of a run, or
+when the ledger is opened after a crash. A hundred batches of a thousand rows, claimed and accepted: 1.6 s of CPU time,
+where a transaction for each claim and each answer took 3.4 s, and 0.42 of its seconds.
 
 The file is `<sync>.journal`: a line of JSON that says whose it is, then records, each with its length and checksum. A
 record that is not whole was never durable, so no call left after it: it and what follows count for nothing. The ledger
