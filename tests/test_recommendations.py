@@ -384,7 +384,7 @@ def test_the_rule_to_beat_breaks_ties_by_time_and_then_by_popularity() -> None:
 def test_sql_and_python_name_the_same_features() -> None:
     model = (ROOT / "models" / "predictions" / "next_products.sql").read_text()
     macro = (ROOT / "dbt_project" / "macros" / "recommendations.sql").read_text()
-    listed = re.findall(r"'(x_\w+)'", model.split("%}")[0])
+    listed = re.findall(r"'(x_\w+)'", model.split("set features")[1].split("%}")[0])
     assert tuple(listed) == next_products.FEATURES == tuple(re.findall(r"as (x_\w+)", macro))
 
 

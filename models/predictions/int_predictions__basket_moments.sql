@@ -6,7 +6,8 @@
     full_refresh=false,
     post_hook="{{ delete_older_learning(this) }}",
 ) }}
-{%- set held = adapter.get_columns_in_relation(this) | map(attribute='name') | list if is_incremental() and execute else [] -%}
+{%- set is_held = is_incremental() and execute -%}
+{%- set held = adapter.get_columns_in_relation(this) | map(attribute='name') | list if is_held else [] -%}
 {#- Another rule is another thing to learn. -#}
 {%- set rules = code_of(
     [
@@ -21,7 +22,7 @@
     [bought_by_people(), candidates_of_histories()],
 ) -%}
 
--- the moment that is learned from, and two cuts before it: the weights are learned at the earlier and judged at the later
+-- the moment that is learned from, and two cuts before it: weights are learned at the earlier and judged at the later
 with
 
 clock as (
