@@ -28,13 +28,14 @@ def exposures(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _exposure(name: str, block: Mapping[str, Any], owner: str, destination: str) -> dict[str, Any]:
     channel = f" by {block['channel']}" if block.get("channel") else ""
+    whom = f"people who agreed to {block.get('purpose')}{channel}" if block.get("purpose") != "none" else "about nobody"
     return {
         "name": name,
         "label": f"{destination}: {block.get('object')}",
         "type": "application",
         "description": (
             f"Rows of {name} as {block.get('object')} in {destination}, matched by {block.get('key')}"
-            f" ({block.get('mode', 'upsert')}); only people who agreed to {block.get('purpose')}{channel}."
+            f" ({block.get('mode', 'upsert')}); only {whom}."
         ),
         "owner": {"email": owner} if "@" in owner else {"name": owner},
         "depends_on": [f"ref('{name}')"],

@@ -1,19 +1,16 @@
-"""What batches on their way have to say to the ledger, put down together: a transaction costs some 10 ms, whatever is
-in it.
+"""What batches on their way have to say to the ledger, written by a thread while calls go on.
 
-With one batch on its way each claim and each answer is a transaction of its own. With several, those that are ready
-within `GATHER` seconds share one, and none of them goes on before it is on the disk.
+Whatever was said while the disk was busy is written together. A claim is waited for, an answer is not: it lies before
+the next claim in the file, so no call of its lane leaves before it is on the disk.
 """
 
 import asyncio
 from collections.abc import Container, Sequence
 
 from reverse_etl.destination import Batch, Outcome
-from reverse_etl.ledger import Answer, Ledger, Tally
-
-GATHER = 0.01
-"""Seconds to wait for other batches, about what a transaction takes. 200,000 rows to a local sink, eight batches on
-their way: 4.4 s when 3 ms are waited, 3.8 s when 10 or 30."""
+from reverse_etl.errors import LedgerError
+from reverse_etl.journal import Record
+from reverse_etl.ledger import Ledger
 
 
 class Book:
@@ -21,58 +18,51 @@ class Book:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._open = 0
-        """Batches on their way."""
-        self._claims: list[Batch] = []
-        self._answers: list[Answer] = []
-        self._is_full = asyncio.Event()
+        self._said: list[Record] = []
+        self._waiting: list[asyncio.Future[None]] = []
         self._writing: asyncio.Task[None] | None = None
-
-    def __enter__(self) -> "Book":
-        """One more batch is on its way."""
-        self._open += 1
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._open -= 1
-        self._look()
+        self._failure: LedgerError | None = None
 
     async def claim(self, batch: Batch) -> None:
-        """Say, durably, that these rows are about to be sent."""
-        self._claims.append(batch)
-        await self._put_down()
+        """Say, durably, that these rows are about to be sent. Raises LedgerError."""
+        self._say(self._ledger.claim(batch))
+        await self._written()
 
-    async def answer(self, batch: Batch, outcomes: Sequence[Outcome], uncertain: Container[str]) -> Tally:
-        """Write what the destination said to rows of the batch."""
-        answer = Answer(batch, outcomes, uncertain)
-        self._answers.append(answer)
-        await self._put_down()
-        return answer.told
+    def answer(self, batch: Batch, outcomes: Sequence[Outcome], uncertain: Container[str]) -> None:
+        """Say what the destination said to rows of the batch."""
+        self._say(self._ledger.answer(batch, outcomes, uncertain))
+
+    def release(self, keys: Sequence[str]) -> None:
+        """Say that rows are known not to have been taken."""
+        self._say(self._ledger.release(keys))
 
     async def close(self) -> None:
-        """Wait for what is being written."""
-        if self._writing is not None:
-            await self._writing
+        """Wait for what was said. Raises LedgerError."""
+        await self._written()
 
-    async def _put_down(self) -> None:
+    def _say(self, record: Record) -> None:
+        self._said.append(record)
         if self._writing is None:
             self._writing = asyncio.create_task(self._write())
-        writing = self._writing
-        self._look()
-        # a batch that is cancelled meanwhile takes nothing back: the others are in the same transaction
-        await asyncio.shield(writing)
+
+    async def _written(self) -> None:
+        if self._writing is not None:
+            waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiting)
+            await waiting
+        if self._failure is not None:
+            raise self._failure
 
     async def _write(self) -> None:
-        try:
-            async with asyncio.timeout(GATHER):
-                await self._is_full.wait()
-        except TimeoutError:
-            pass
-        claims, answers = self._claims, self._answers
-        self._claims, self._answers, self._writing = [], [], None
-        self._is_full.clear()
-        self._ledger.write(claims, answers)
-
-    def _look(self) -> None:
-        if len(self._claims) + len(self._answers) >= self._open:
-            self._is_full.set()
+        while self._said or self._waiting:
+            said, waiting = self._said, self._waiting
+            self._said, self._waiting = [], []
+            if self._failure is None:
+                try:
+                    await asyncio.to_thread(self._ledger.write, said)
+                except LedgerError as error:
+                    self._failure = error
+            for one in waiting:
+                if not one.done():
+                    one.set_result(None)
+        self._writing = None

@@ -8,11 +8,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from reverse_etl.destination import Destination, Mode, destination_class
+from reverse_etl.destination import Destination, Mode, destination_class, destination_names
 from reverse_etl.errors import ConfigurationError
 from reverse_etl.limits import Limits, Options
 
 Channel = Literal["email", "sms", "phone", "web"]
+
+NOBODY = "none"
+"""The purpose of a sync whose rows are about nobody, a digest for colleagues: a row with a customer is then denied."""
 
 
 class SyncConfig(BaseModel):
@@ -126,12 +129,18 @@ def _sync(node: Mapping[str, Any], block: object) -> Sync:
             f"{file}: meta.sync.channel: {sync.destination} needs the consent of a channel; "
             f"allowed are {', '.join(sorted(kind.channels))}"
         )
+    if sync.purpose == NOBODY and (not kind.takes_rows_about_nobody or sync.channel):
+        takers = [name for name in destination_names() if destination_class(name).takes_rows_about_nobody]
+        raise ConfigurationError(
+            f"{file}: meta.sync.purpose: {NOBODY!r} is for rows about nobody, without a channel, in "
+            f"{', '.join(takers)}; name the purpose that people have consented to"
+        )
     if sync.mode == "mirror" and sync.removal == "keep":
         raise ConfigurationError(
             f"{file}: meta.sync.removal: mode 'mirror' removes who left; drop `removal`, or use 'upsert'"
         )
     try:
-        objection = kind.objection(sync.object, sync.mode, sync.channel, sync.destination_options)
+        objection = kind.objection(sync.object, sync.key, sync.mode, sync.channel, sync.destination_options)
         if objection is None:
             # an object that the tool does not have has no limits either
             _ = sync.limits

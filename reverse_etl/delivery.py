@@ -6,12 +6,13 @@ Never two sends without a look in between, where the destination can look. Sever
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from reverse_etl.book import Book
 from reverse_etl.destination import Batch, Destination, Operation, Outcome
 from reverse_etl.errors import DestinationError, RateLimited, Rejected, Retryable
-from reverse_etl.ledger import Answer, Ledger, Tally
+from reverse_etl.ledger import Ledger
+from reverse_etl.outcomes import Tally, tally
 from reverse_etl.settling import Uncertain, settle
 
 
@@ -48,7 +49,6 @@ class Delivery:
         patience: Patience,
     ) -> None:
         self._destination = destination
-        self._ledger = ledger
         self._book = Book(ledger)
         self._uncertain = uncertain
         self._on_outcomes = on_outcomes
@@ -62,11 +62,10 @@ class Delivery:
 
     async def deliver(self, batch: Batch) -> None:
         """Send until every row has an outcome. Raises Retryable when the destination does not answer any more."""
-        with self._book:
-            await self._deliver(batch, self._patience.attempts, len(batch.rows).bit_length() + 2)
+        await self._deliver(batch, self._patience.attempts, len(batch.rows).bit_length() + 2)
 
     async def close(self) -> None:
-        """Wait for what is being written into the ledger."""
+        """Wait until what the destination said is on the disk. Raises LedgerError."""
         await self._book.close()
 
     def finish(self) -> None:
@@ -106,8 +105,9 @@ class Delivery:
 
     async def _send(self, batch: Batch, gone: set[str]) -> Batch:
         """One pass over the batch; what is returned has to go round again."""
-        for row in batch.rows:
-            row.unsettled_since = self._uncertain.since(row.key)
+        if self._uncertain:
+            for row in batch.rows:
+                row.unsettled_since = self._uncertain.since(row.key)
         await self._book.claim(batch)
         outcomes: dict[str, Outcome] = {}
         lost: list[str] = []
@@ -123,10 +123,10 @@ class Delivery:
                     if outcome.key not in outcomes or outcome.status == "rejected":
                         outcomes[outcome.key] = outcome
                 elif leaves and not self._destination.can_look_up:
-                    outcomes[outcome.key] = replace(outcome, status="accepted")
+                    outcomes[outcome.key] = outcome._replace(status="accepted")
                 elif outcome.key in gone or not self._destination.can_look_up:
                     # still found by the look-up, still refused: it is there, but not ours to change
-                    refused = replace(outcome, status="rejected", error_class=outcome.error_class or "gone")
+                    refused = outcome._replace(status="rejected", error_class=outcome.error_class or "gone")
                     outcomes[outcome.key] = refused
                 else:
                     lost.append(outcome.key)
@@ -141,12 +141,12 @@ class Delivery:
             by_key[key].destination_id = None
             by_key[key].created_by_us = False
             by_key[key].moved_from = None
-        batch = await self._put_down(batch, list(outcomes.values()))
+        batch = self._commit(batch, list(outcomes.values()))
         if error is None and batch.rows and len(lost) < len(batch.rows):
             error = Retryable("no_outcome", "the destination gave no outcome for some rows")
         if error is not None:
             if isinstance(error, Rejected):
-                self._ledger.release([row.key for row in batch.rows if row.key not in self._uncertain])
+                self._book.release([row.key for row in batch.rows if row.key not in self._uncertain])
             elif not isinstance(error, RateLimited):
                 self._uncertain.add([row.key for row in batch.rows])
             raise _Unfinished(batch, error)
@@ -169,36 +169,22 @@ class Delivery:
         """Put the outcomes down; what is left of the batch."""
         if not outcomes:
             return batch
-        self._write(batch, outcomes)
-        return self._rest(batch, outcomes)
-
-    async def _put_down(self, batch: Batch, outcomes: list[Outcome]) -> Batch:
-        """The same, together with other batches on their way."""
-        if not outcomes:
-            return batch
-        self._tell(await self._book.answer(batch, outcomes, self._uncertain), outcomes)
-        return self._rest(batch, outcomes)
-
-    def _rest(self, batch: Batch, outcomes: list[Outcome]) -> Batch:
         self._limited, self._silent = 0.0, 0
         suspects, self._suspects = self._suspects, []
         for suspect, error in suspects:
             self.refuse(suspect, error.error_class)
+        self._write(batch, outcomes)
         settled = {outcome.key for outcome in outcomes}
         return batch.take([position for position, row in enumerate(batch.rows) if row.key not in settled])
-
-    def _write(self, batch: Batch, outcomes: list[Outcome]) -> None:
-        answer = Answer(batch, outcomes, self._uncertain)
-        self._ledger.write([], [answer])
-        self._tell(answer.told, outcomes)
-
-    def _tell(self, told: Tally, outcomes: list[Outcome]) -> None:
-        self._on_outcomes(told)
-        self._uncertain.discard([outcome.key for outcome in outcomes if outcome.status == "accepted"])
 
     def refuse(self, batch: Batch, error_class: str) -> None:
         """Put down that these rows are not taken."""
         self._write(batch, [Outcome(row.key, "rejected", error_class=error_class) for row in batch.rows])
+
+    def _write(self, batch: Batch, outcomes: list[Outcome]) -> None:
+        self._book.answer(batch, outcomes, self._uncertain)
+        self._on_outcomes(tally(batch.operation, outcomes))
+        self._uncertain.discard([outcome.key for outcome in outcomes if outcome.status == "accepted"])
 
     async def _bisect(self, batch: Batch, error: Rejected, attempts: int, budget: int) -> None:
         """A batch refused whole: find the rows that are to blame."""

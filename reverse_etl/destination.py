@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import pyarrow as pa
 
@@ -112,8 +112,7 @@ class Batch:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What the destination said to one row.
 
     accepted: it is so over there now. rejected: this payload will not be taken (`error_class` says why).
@@ -180,6 +179,8 @@ class Destination(ABC):
     """Whether `remove` merges a row that has `merge_into`."""
     folds_case: ClassVar[bool] = False
     """Whether the destination takes two keys that differ in case only for the same."""
+    takes_rows_about_nobody: ClassVar[bool] = False
+    """Whether its rows may be about nobody, and read by colleagues: a sync may then have the purpose `none`."""
     settle_seconds: float = 0.0
     """How long a call of unknown effect may still be running over there."""
 
@@ -188,7 +189,7 @@ class Destination(ABC):
         self.target = target
 
     @classmethod
-    def objection(cls, object: str, mode: Mode, channel: str | None, options: Any) -> str | None:
+    def objection(cls, object: str, key: str, mode: Mode, channel: str | None, options: Any) -> str | None:
         """What the tool cannot do of what a sync's block asks for, as far as it is known without credentials; the
         message names the key and what is allowed. Asked whenever the manifest is read."""
         return None

@@ -19,8 +19,9 @@ from reverse_etl.delivery import Delivery, Patience
 from reverse_etl.destination import Batch, Destination, Operation, Target
 from reverse_etl.difference import Difference, compute
 from reverse_etl.errors import DestinationError, LedgerError, NotConfigured, Rejected, Retryable, SyncError
-from reverse_etl.ledger import CLEARED, SUPERSEDED, Ledger, Tally, open_ledger, utcnow
+from reverse_etl.ledger import CLEARED, SUPERSEDED, Ledger, open_ledger, utcnow
 from reverse_etl.opt_outs import is_poll_due, poll
+from reverse_etl.outcomes import Tally
 from reverse_etl.pace import Meter
 from reverse_etl.payloads import Payloads
 from reverse_etl.planning import Plan, check_guards, make_plan, quota_left
@@ -144,7 +145,8 @@ class _Run:
             flush(connection, self._settings.warehouse)
             return self._end()
         result.run_id = uuid.uuid4().hex
-        ledger = Ledger(connection, result.run_id, sync.name, sync.channel, lambda: self._meter.calls)
+        file = self._settings.ledger / f"{sync.name}.duckdb"
+        ledger = Ledger(connection, result.run_id, sync.name, sync.channel, lambda: self._meter.calls, file)
         ledger.tidy()
         ledger.start(sync.destination, withheld)
         ledger.plan(plan, sync.destination_class.cost)
@@ -216,7 +218,6 @@ class _Run:
         result.changed += tally.changed
         result.removed += tally.removed
         result.erased += tally.erased
-        result.opted_out += tally.opted_out
         result.left -= tally.rows
         self._done += tally.rows
         if self._on_progress is not None:
@@ -239,6 +240,8 @@ class _Run:
         result = self._end()
         # what ended the run is told, not what a full disk makes of the last words
         with contextlib.suppress(LedgerError, duckdb.Error) if status != result.status else contextlib.nullcontext():
+            ledger.fold()
+            result.opted_out += ledger.opted_out
             result.refused = dict(
                 self._connection.execute(
                     """select error_class, count(*) from results

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from reverse_etl.config import Sync
+from reverse_etl.config import NOBODY, Sync
 from reverse_etl.errors import ConfigurationError
 from reverse_etl.suppression import hashed_key_sql, lay_out_suppressions
 from reverse_etl.warehouse import literal, one_row, quoted
@@ -34,7 +34,7 @@ class Gate:
         granted = f"select customer_id::varchar as customer_id from {self._of_the_purpose} and status = 'granted'"
         refused = f"select customer_id::varchar as customer_id from {self._of_the_purpose} and {self._refusal}"
         agreed = f"select customer_id from ({granted}) as granted anti join ({refused}) as refused using (customer_id)"
-        tests = [f"coalesce({customer} in ({agreed}), false)"]
+        tests = [f"{customer} is null" if self._is_about_nobody else f"coalesce({customer} in ({agreed}), false)"]
         if self.has_opt_outs:
             tests.append(f"not ({self._opted_out(key, customer)})")
         if self.has_suppressions:
@@ -43,6 +43,8 @@ class Gate:
 
     def verdict(self, key: str, customer: str, consent: str) -> str:
         """'granted', or the first reason why not. `consent` is SQL of a verdict of `consents_sql`."""
+        if self._is_about_nobody:
+            consent = f"case when {customer} is null then 'granted' end"
         tests = [f"when coalesce({consent}, 'no_consent') <> 'granted' then coalesce({consent}, 'no_consent')"]
         if self.has_suppressions:
             tests.insert(0, f"when {self._suppressed(key, customer)} then 'suppressed'")
@@ -77,6 +79,10 @@ class Gate:
                 end as verdict
             from {self._of_the_purpose} {among}
             group by 1"""
+
+    @property
+    def _is_about_nobody(self) -> bool:
+        return self.sync.purpose == NOBODY
 
     @property
     def _of_the_purpose(self) -> str:

@@ -1,55 +1,37 @@
 """The ledger of one sync: what the destination accepted. A DuckDB file whose lock is the sync's lock.
 
-Keys, hashes and destination ids only, never a payload. Each batch is claimed before it is sent and its outcomes are
-committed before the next one, so that a killed process leaves claims: rows of unknown state that the next run settles.
+Keys, hashes and destination ids only, never a payload. Each batch is claimed before it is sent and its outcomes are on
+the disk before the next one, so that a killed process leaves claims: rows of unknown state that the next run settles.
+Both go to a journal first (`journal.py`), which is folded into the tables window by window.
 """
 
-import contextlib
 import json
 from collections.abc import Callable, Container, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
 
-from reverse_etl.destination import Batch, Operation, OptOut, Outcome
-from reverse_etl.errors import LedgerError
-from reverse_etl.ledger_file import open_ledger
-from reverse_etl.outcomes import SUPERSEDED, Tally, accept, follow_merges, outcome_table, refuse, tally
+from reverse_etl.destination import Batch, OptOut, Outcome
+from reverse_etl.folding import SUPERSEDED, atomic, fold, registered, remember_opt_outs, written
+from reverse_etl.journal import About, Journal, Record
+from reverse_etl.ledger_file import journal_id, journal_of, open_ledger
+from reverse_etl.outcomes import claim_table, outcome_table, released_table
 from reverse_etl.warehouse import one_row
 
 if TYPE_CHECKING:
     from reverse_etl.planning import Plan
 
-__all__ = ["CLEARED", "SUPERSEDED", "Answer", "Ledger", "Tally", "open_ledger", "utcnow"]
+__all__ = ["CLEARED", "SUPERSEDED", "Ledger", "open_ledger", "utcnow"]
 
 CLEARED = "cleared"
 """In place of a payload's hash: the row is to be sent again, though it may not differ."""
 
-OPTED_OUT = "opted_out"
-"""The error class of a row whose person unsubscribed at the destination."""
-
-NUMBERS = 100
-"""Batch numbers taken from the file at once: each taking is a write to the disk of its own, 10 ms."""
-
 ANY_CHANNEL = "any"
 """The channel of an opt-out when neither the sync nor the destination names one."""
-
-
-@dataclass
-class Answer:
-    """What the destination said to rows of a batch.
-
-    A refused row whose key is in `uncertain` keeps its claim: an earlier call may have made the record.
-    """
-
-    batch: Batch
-    outcomes: Sequence[Outcome]
-    uncertain: Container[str] = ()
-    told: Tally = field(default_factory=Tally)
-    """What came of it, once it is written."""
 
 
 class Ledger:
@@ -62,139 +44,57 @@ class Ledger:
         sync: str,
         channel: str | None = None,
         calls: Callable[[], int] = lambda: 0,
+        file: Path | None = None,
     ) -> None:
+        self.opted_out = 0
+        """People newly known to have unsubscribed, because the destination refused their rows."""
         self._connection = connection
         self._run_id = run_id
         self._sync = sync
-        self._channel = channel or ANY_CHANNEL
         self._calls = calls
-        self._numbers = iter(range(0))
-        # deletes that find nothing cost a third of a batch's time: what there is to find is known
-        claims = connection.execute("select key, moved_from from claims").fetchall()
-        self._claimed = {key for key, _ in claims}
-        self._moving = {moved_from for _, moved_from in claims if moved_from is not None}
-        """Keys that a claim moves a record away from, or did in this run."""
-        self._has_rejected = bool(one_row(connection, "select exists(from rejected)")[0])
+        self._numbers: Iterator[int] = iter(())
+        about = About(journal_id(connection), run_id, sync, channel or ANY_CHANNEL)
+        self._journal = None if file is None else Journal(journal_of(file), about)
+
+    def reserve_batch_numbers(self, count: int) -> None:
+        """Take so many numbers from the file, for `next_batch_number`; before the rows of a window are cut."""
+        with written():
+            (last,) = one_row(self._connection, "update batches set number = number + ? returning number", [count])
+        self._numbers = chain(self._numbers, range(last - count + 1, last + 1))
 
     def next_batch_number(self) -> int:
-        """A number that no batch had before; they are taken from the file a hundred at a time."""
-        number = next(self._numbers, None)
-        if number is None:
-            with _written():
-                (last,) = one_row(
-                    self._connection, "update batches set number = number + ? returning number", [NUMBERS]
-                )
-            self._numbers = iter(range(last - NUMBERS + 1, last + 1))
-            number = next(self._numbers)
-        return number
+        """A number that no batch had before."""
+        return next(self._numbers)
 
-    def write(self, claims: Sequence[Batch], answers: Sequence["Answer"]) -> None:
-        """Put down what the destination said to batches, then that others are about to be sent: one transaction.
+    def claim(self, batch: Batch) -> Record:
+        """To write before the batch is sent."""
+        return Record("claims", claim_table(batch, utcnow()))
 
-        An answer gets its `told`. A claim of unknown fate keeps its time.
-        """
-        with self._atomic():
-            for operation in Operation:
-                if group := [answer for answer in answers if answer.batch.operation is operation]:
-                    self._answer(operation, group)
-            if claims:
-                self._claim(claims)
+    def answer(self, batch: Batch, outcomes: Sequence[Outcome], uncertain: Container[str]) -> Record:
+        """To write when the destination has said something to rows of the batch; a refused row whose key is in
+        `uncertain` keeps its claim."""
+        return Record("outcomes", outcome_table(batch, outcomes, uncertain, utcnow(), self._calls()))
 
-    def _claim(self, batches: Sequence[Batch]) -> None:
-        now = utcnow()
-        rows = [row for batch in batches for row in batch.rows]
-        table = _table(
-            {
-                "key": [row.key for row in rows],
-                "payload_hash": [row.payload_hash for row in rows],
-                "operation": [row.operation for row in rows],
-                "destination_id": [row.destination_id for row in rows],
-                "customer_id": [row.customer_id for row in rows],
-                "creates": [row.destination_id is None or row.created_by_us for row in rows],
-                "batch": [batch.id for batch in batches for _ in batch.rows],
-                "batch_rows": [len(batch.rows) for batch in batches for _ in batch.rows],
-                "moved_from": [row.moved_from for row in rows],
-                "claimed_at": [row.unsettled_since or now for row in rows],
-            }
-        )
-        keys = {row.key for row in rows}
-        moved = {row.moved_from for row in rows if row.moved_from is not None}
-        with self._registered("claimed", table):
-            if not (self._claimed.isdisjoint(keys | moved) and self._moving.isdisjoint(moved)):
-                self._connection.execute(
-                    """delete from claims where
-                        key in (select key from claimed)
-                        or key in (select moved_from from claimed where moved_from is not null)
-                        or moved_from in (select moved_from from claimed where moved_from is not null)"""
-                )
-            self._connection.execute("insert into claims by name from claimed")
-        self._claimed = (self._claimed - moved) | keys
-        self._moving |= moved
+    def release(self, keys: Sequence[str]) -> Record:
+        """To write when rows are known not to have been taken."""
+        return Record("released", released_table(keys))
 
-    def release(self, keys: Sequence[str]) -> None:
-        """Drop the claims of rows that are known not to have been taken."""
-        with self._atomic(), self._registered("released", _table({"key": list(keys)})):
-            self._connection.execute("delete from claims where key in (select key from released)")
-        self._claimed.difference_update(keys)
+    def write(self, records: Sequence[Record]) -> None:
+        """Put records down, in their order; they are on the disk when this returns. Any thread may call it."""
+        assert self._journal is not None  # noqa: S101 - runs that send have one
+        with written():
+            self._journal.append(records)
 
-    def _answer(self, operation: Operation, answers: Sequence["Answer"]) -> None:
-        now = utcnow()
-        table = pa.concat_tables([outcome_table(answer.batch, answer.outcomes, answer.uncertain) for answer in answers])
-        outcomes = [outcome for answer in answers for outcome in answer.outcomes]
-        rows = [row for answer in answers for row in answer.batch.rows]
-        told = tally(operation, outcomes)
-        run = self._connection.execute
-        with self._registered("outcomes", table):
-            # a claim of the old key names the record that has the new key now
-            run(
-                """delete from claims where key in (
-                    select key from outcomes where not keeps_claim
-                    union all
-                    select moved_from from outcomes where accepted and moved_from is not null
-                )"""
-            )
-            if told.accepted:
-                # an addition was not accepted before, and looking for it among ten million rows takes 0.3 s; but for a
-                # key whose record is on its way to another key
-                is_new = operation is Operation.ADD and self._moving.isdisjoint(row.key for row in rows)
-                accept(self._connection, operation, now, is_new=is_new)
-                for answer in answers:
-                    follow_merges(self._connection, answer.batch, answer.outcomes)
-                if self._has_rejected:
-                    run("delete from rejected where key in (select key from outcomes where accepted)")
-            if told.refused:
-                refuse(self._connection, now)
-                self._has_rejected = True
-            if any(outcome.error_class == OPTED_OUT for outcome in outcomes):
-                told.opted_out = self._remember(
-                    f"""select key, customer_id, '{self._channel}' as channel, timestamp '{now}' as opted_out_at
-                    from outcomes where error_class = '{OPTED_OUT}'""",  # noqa: S608 - our own words
-                    "send",
-                    now,
-                )
-            run(
-                """insert into results by name
-                select
-                    ? as run_id, ? as sync, sha256(key) as key_hash, customer_id, operation,
-                    case when accepted then 'accepted' else 'rejected' end as outcome, error_class, ? as recorded_at
-                from outcomes""",
-                [self._run_id, self._sync, now],
-            )
-            run(
-                """update runs set
-                    added = added + ?, changed = changed + ?, removed = removed + ?, erased = erased + ?,
-                    refused = refused + ?, calls = ?
-                where run_id = ?""",
-                [told.added, told.changed, told.removed, told.erased, told.refused, self._calls(), self._run_id],
-            )
-        for answer in answers:
-            answer.told = tally(operation, answer.outcomes)
-            self._claimed.difference_update(
-                outcome.key
-                for outcome in answer.outcomes
-                if outcome.status == "accepted" or outcome.key not in answer.uncertain
-            )
-        answers[0].told.opted_out = told.opted_out
+    def fold(self) -> None:
+        """Bring the tables up to what was written."""
+        if self._journal is None:
+            return
+        lock, records = self._journal.folding()
+        with lock:
+            if records:
+                following, opted_out = fold(self._connection, self._journal.about, records)
+                self._journal.begin(following)
+                self.opted_out += opted_out
 
     def opt_out(self, opt_outs: Sequence[OptOut], source: str) -> int:
         """Remember who unsubscribed at the destination; how many we did not know of yet.
@@ -208,33 +108,19 @@ class Ledger:
                 "opted_out_at": pa.array([one.at for one in opt_outs], pa.timestamp("us")),
             }
         )
-        with self._atomic(), self._registered("told", table):
-            return self._remember(
-                """select told.*, known.customer_id from told
+        with atomic(self._connection), registered(self._connection, "told", table):
+            return remember_opt_outs(
+                self._connection,
+                f"""select told.*, timestamp '{utcnow()}' as recorded_at, known.customer_id from told
                 left join (
                     select key, customer_id from accepted union all select key, customer_id from claims
-                ) as known on lower(told.key) = lower(known.key)""",
+                ) as known on lower(told.key) = lower(known.key)""",  # noqa: S608 - a time
                 source,
-                utcnow(),
             )
-
-    def _remember(self, told: str, source: str, now: datetime) -> int:
-        fresh = self._connection.execute(
-            f"""insert into opt_outs by name
-            select
-                key, any_value(customer_id) as customer_id, channel, min(opted_out_at) as opted_out_at,
-                ? as seen_at, ? as source, false as told
-            from ({told}) as told
-            anti join opt_outs using (key, channel)
-            group by key, channel
-            returning key""",  # noqa: S608 - our own words
-            [now, source],
-        )
-        return len(fresh.fetchall())
 
     def polled(self, at: datetime) -> None:
         """The destination told who unsubscribed up to then."""
-        with self._atomic():
+        with atomic(self._connection):
             self._connection.execute("delete from polls")
             self._connection.execute("insert into polls values (?)", [at])
 
@@ -242,10 +128,10 @@ class Ledger:
         """Make accepted rows due again, those with these keys or all (refused ones, too); how many. Hashes go, keys
         stay: a row that is to be removed is still removed."""
         if keys is None:
-            with _written():
+            with written():
                 self._connection.execute("update rejected set next_attempt_at = rejected_at")
         condition = "" if keys is None else "and key in (select key from cleared)"
-        with self._atomic(), self._registered("cleared", _table({"key": list(keys or ())})):
+        with atomic(self._connection), registered(self._connection, "cleared", released_table(keys or ())):
             return len(
                 self._connection.execute(
                     f"""update accepted set payload_hash = ?
@@ -260,7 +146,7 @@ class Ledger:
         The rows of the temporary table `adopted` belong to another customer_id now; refused rows that nobody wants any
         more wait for nothing; a run that never finished was interrupted.
         """
-        with self._atomic():
+        with atomic(self._connection):
             self._connection.execute(
                 "update accepted set customer_id = adopted.customer_id from adopted where accepted.key = adopted.key"
             )
@@ -269,7 +155,7 @@ class Ledger:
 
     def start(self, destination: str, withheld: str) -> None:
         """Open the run's row."""
-        with _written():
+        with written():
             self._connection.execute(
                 """insert into runs by name select
                     $1 as run_id, $2 as sync, $3 as destination, 'running' as status, $4 as started_at,
@@ -281,7 +167,7 @@ class Ledger:
     def plan(self, plan: "Plan", cost: str) -> None:
         """Put down what the run is going to do; a later plan of the same run takes its place."""
         withheld = json.dumps(plan.withheld, sort_keys=True)
-        with self._atomic():
+        with atomic(self._connection):
             self._connection.execute("delete from plans where run_id = ?", [self._run_id])
             self._connection.execute(
                 """insert into plans by name select
@@ -299,46 +185,13 @@ class Ledger:
         self, status: str, left: int, calls: int, seconds: float, message: str | None, opted_out: int = 0
     ) -> None:
         """Close the run's row."""
-        with _written():
+        with written():
             self._connection.execute(
                 """update runs set
                     status = ?, finished_at = ?, left_over = ?, calls = ?, seconds = ?, message = ?, opted_out = ?
                 where run_id = ?""",
                 [status, utcnow(), left, calls, seconds, message, opted_out, self._run_id],
             )
-
-    @contextlib.contextmanager
-    def _registered(self, view: str, table: pa.Table) -> Iterator[None]:
-        self._connection.register(view, table)
-        try:
-            yield
-        finally:
-            with contextlib.suppress(duckdb.Error):
-                self._connection.unregister(view)
-
-    @contextlib.contextmanager
-    def _atomic(self) -> Iterator[None]:
-        with _written():
-            self._connection.execute("begin")
-            try:
-                yield
-            except BaseException:
-                with contextlib.suppress(duckdb.Error):
-                    self._connection.execute("rollback")
-                raise
-            self._connection.execute("commit")
-
-
-@contextlib.contextmanager
-def _written() -> Iterator[None]:
-    """A full disk is no fault of the program: say what to do. What was committed before is on the disk."""
-    try:
-        yield
-    except (duckdb.IOException, duckdb.FatalException, duckdb.TransactionException) as error:
-        raise LedgerError(
-            f"the ledger cannot be written ({str(error).splitlines()[0]}): make room on its disk, then run again; "
-            "nothing that the destination accepted is forgotten, rows of unknown fate are settled by the next run"
-        ) from None
 
 
 def calls_of_the_day(connection: duckdb.DuckDBPyConnection) -> int:
@@ -350,11 +203,6 @@ def calls_of_the_day(connection: duckdb.DuckDBPyConnection) -> int:
         [now - day, now + day],
     )
     return int(calls)
-
-
-def _table(columns: dict[str, list[Any]]) -> pa.Table:
-    types = {"creates": pa.bool_(), "claimed_at": pa.timestamp("us"), "batch_rows": pa.int32()}
-    return pa.table({name: pa.array(values, types.get(name, pa.string())) for name, values in columns.items()})
 
 
 def utcnow() -> datetime:

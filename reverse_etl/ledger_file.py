@@ -1,4 +1,4 @@
-"""The ledger's file: its tables, its lock, and how an older one is brought up to date."""
+"""The ledger's file: its tables, its lock, and how an older one, or one whose run died, is brought up to date."""
 
 import contextlib
 import os
@@ -9,9 +9,11 @@ from pathlib import Path
 import duckdb
 
 from reverse_etl.errors import LockedError
+from reverse_etl.folding import fold
+from reverse_etl.journal import left_over
 from reverse_etl.warehouse import one_row
 
-VERSION = 2
+VERSION = 3
 
 SCHEMA = """
 create table if not exists accepted (
@@ -58,6 +60,9 @@ create table if not exists opt_outs (
 );
 -- when the destination was last asked who unsubscribed
 create table if not exists polls (polled_at timestamp not null);
+-- the id of the journal that is not folded yet
+create table if not exists journal (id varchar not null);
+insert into journal select uuid()::varchar where not exists (from journal);
 create table if not exists version (number integer not null);
 delete from version;
 """
@@ -91,19 +96,42 @@ def open_ledger(path: Path, *, write: bool) -> Iterator[duckdb.DuckDBPyConnectio
             _create(path)
         connection = _connect(path, write=write)
         try:
-            if not _is_current(connection):
-                if path.exists() and not write:
-                    connection.close()
-                    with contextlib.closing(_connect(path, write=True)) as old:
-                        _upgrade(old)
-                    connection = _connect(path, write=False)
-                else:
-                    _upgrade(connection)
+            if path.exists() and not write and _is_behind(connection, path):
+                connection.close()
+                with contextlib.closing(_connect(path, write=True)) as behind:
+                    _catch_up(behind, path)
+                connection = _connect(path, write=False)
+            elif write or not path.exists():
+                _catch_up(connection, path)
             yield connection
         finally:
             # on a full disk the checkpoint fails; the next opening reads the log
             with contextlib.suppress(duckdb.Error):
                 connection.close()
+
+
+def journal_of(path: Path) -> Path:
+    """The journal of a ledger's file."""
+    return path.with_suffix(".journal")
+
+
+def journal_id(connection: duckdb.DuckDBPyConnection) -> str:
+    """The id of the journal that is not folded yet."""
+    return str(one_row(connection, "select id from journal")[0])
+
+
+def _is_behind(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
+    return not _is_current(connection) or left_over(journal_of(path), journal_id(connection)) is not None
+
+
+def _catch_up(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Bring the tables up to this version, and up to what a run that died left in its journal."""
+    if not _is_current(connection):
+        _upgrade(connection)
+    if (left := left_over(journal_of(path), journal_id(connection))) is not None:
+        fold(connection, *left)
+    if path.exists():
+        journal_of(path).unlink(missing_ok=True)
 
 
 def _connect(path: Path, *, write: bool) -> duckdb.DuckDBPyConnection:
@@ -115,6 +143,8 @@ def _connect(path: Path, *, write: bool) -> duckdb.DuckDBPyConnection:
         raise LockedError(f"{path.stem} is being synced by another process; its ledger {path} is locked") from None
     # payloads pass through this connection: they must not be spilled to disk
     connection.execute("set temp_directory = ''")
+    # rows of `results` are in the warehouse before the file is closed: to compress them first is a waste
+    connection.execute("set checkpoint_threshold = '256MB'")
     return connection
 
 

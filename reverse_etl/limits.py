@@ -1,8 +1,17 @@
 """What a tool allows, as data: the engine cuts batches by it, keeps to its pace, and plans by it."""
 
 from dataclasses import dataclass, replace
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def _names(value: Any) -> Any:
+    return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+"""The type of an option that people write as names with commas between them."""
 
 
 class Options(BaseModel):

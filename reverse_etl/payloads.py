@@ -18,6 +18,7 @@ from reverse_etl.destination import Operation
 from reverse_etl.difference import columns_of, fields_of, gated_sql, key_sql, relation, sending_order
 from reverse_etl.errors import LockedError
 from reverse_etl.gate import open_gate, open_gate_again
+from reverse_etl.threads import in_thread
 from reverse_etl.warehouse import all_threads, attached, one_row, quoted
 
 ORDER = (Operation.ERASE, Operation.REMOVE, Operation.CHANGE, Operation.ADD)
@@ -110,17 +111,17 @@ class Payloads:
             return table
         deadline = time.monotonic() + self._patience
         while True:
+            # calls that are on their way go on meanwhile
             try:
-                with (
-                    attached(self._connection, self._warehouse, write=False) as catalog,
-                    all_threads(self._connection),
-                ):
-                    return self._read(catalog, operation, start, stop, recheck=True)
+                return await in_thread(lambda: self._attach_and_read(operation, start, stop))
             except LockedError:
                 if time.monotonic() >= deadline:
                     raise
-            # calls that are on their way go on meanwhile
             await asyncio.sleep(0.2)
+
+    def _attach_and_read(self, operation: Operation, start: int, stop: int) -> pa.Table:
+        with attached(self._connection, self._warehouse, write=False) as catalog, all_threads(self._connection):
+            return self._read(catalog, operation, start, stop, recheck=True)
 
     def _read(self, catalog: str, operation: Operation, start: int, stop: int, *, recheck: bool) -> pa.Table:
         sync, connection = self._sync, self._connection

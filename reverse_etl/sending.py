@@ -1,8 +1,11 @@
 """The batches of a run on their way, several at a time, one operation after another."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import TypeVar
+
+import pyarrow as pa
 
 from reverse_etl.batches import Batches
 from reverse_etl.config import Sync
@@ -12,6 +15,7 @@ from reverse_etl.errors import LockedError, RateLimited, Retryable
 from reverse_etl.ledger import Ledger
 from reverse_etl.pace import Meter
 from reverse_etl.payloads import ORDER, Payloads
+from reverse_etl.threads import in_thread
 
 T = TypeVar("T")
 
@@ -36,6 +40,9 @@ class Sending:
         self._ledger = ledger
         self._meter = meter
         self._quota = quota
+        self._turn = asyncio.Lock()
+        """The ledger's connection is used by one thread at a time."""
+        self._folding: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Send all. Raises ConfigurationError, LedgerError."""
@@ -45,6 +52,8 @@ class Sending:
                     await self._send(operation)
         finally:
             await self._delivery.close()
+            if self._folding is not None:
+                await self._folding
         if self.stopped is None:
             try:
                 self._delivery.finish()
@@ -60,7 +69,7 @@ class Sending:
             self._sync.name,
             operation,
             self._limits,
-            self._payloads.windows(operation),
+            self._windows(operation),
             self._ledger.next_batch_number,
             self._refuse_large,
         )
@@ -71,6 +80,26 @@ class Sending:
         except BaseExceptionGroup as group:
             # the first worker that failed stopped the others
             raise _first(group) from None
+
+    async def _windows(self, operation: Operation) -> AsyncIterator[pa.Table]:
+        windows = self._payloads.windows(operation)
+        while True:
+            async with self._turn:
+                if (window := await anext(windows, None)) is None:
+                    return
+                await in_thread(partial(self._ledger.reserve_batch_numbers, window.num_rows))
+            await self._fold()
+            yield window
+
+    async def _fold(self) -> None:
+        """Fold what was said about the windows before, while this one is sent. Raises LedgerError of the last time."""
+        if self._folding is not None:
+            await self._folding
+        self._folding = asyncio.create_task(self._folded())
+
+    async def _folded(self) -> None:
+        async with self._turn:
+            await in_thread(self._ledger.fold)
 
     async def _work(self, batches: Batches) -> None:
         try:

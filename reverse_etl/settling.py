@@ -23,6 +23,9 @@ class Uncertain:
     def __contains__(self, key: object) -> bool:
         return key in self._first
 
+    def __bool__(self) -> bool:
+        return bool(self._first)
+
     def since(self, key: str) -> datetime | None:
         """When the first of the calls of unknown effect was made (UTC, no zone); None when there is none."""
         return self._first.get(key)
@@ -36,6 +39,8 @@ class Uncertain:
 
     def discard(self, keys: Collection[str]) -> None:
         """It is known what became of them."""
+        if not self._first:
+            return
         for key in keys:
             self._first.pop(key, None)
             self._last.pop(key, None)

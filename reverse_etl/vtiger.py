@@ -19,7 +19,7 @@ from pydantic import Field
 
 from reverse_etl.destination import Batch, CheckResult, Destination, Found, OptOut, Outcome, Row, Target
 from reverse_etl.errors import ConfigurationError, Rejected, Retryable
-from reverse_etl.limits import Limits, Options
+from reverse_etl.limits import Limits, Names, Options
 
 PAGE = 100
 """The most rows that a query gives."""
@@ -35,7 +35,7 @@ class VtigerOptions(Options):
     removal empties on records that we did not create; default: the sync's custom fields (`cf_...`)."""
 
     assigned_user_id: str | None = Field(default=None, pattern=r"^\d+x\d+$")
-    clear_fields: str | None = None
+    clear_fields: Names | None = None
     settle_seconds: float = Field(default=5.0, ge=0)
     timeout_seconds: float = Field(default=30.0, gt=0)
 
@@ -234,7 +234,7 @@ class VtigerModule(Destination):
 
     def _cleared(self) -> tuple[str, ...]:
         if self._options.clear_fields is not None:
-            return tuple(name.strip() for name in self._options.clear_fields.split(",") if name.strip())
+            return self._options.clear_fields
         return tuple(name for name in self.target.fields if name.startswith("cf_"))
 
     async def _describe(self) -> dict[str, dict[str, Any]]:

@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
 
 from kinship.settings import Settings
-from reverse_etl import Sync, load_syncs
+from reverse_etl import RunResult, Sync, load_syncs, run_sync
+from reverse_etl.delivery import Patience
+
+HASTE = Patience(attempts=4, first_wait=0.001, longest_wait=0.002, rate_limit_wait=0.001)
 
 CONSENTS = """
 create schema if not exists customers; create schema if not exists activation;
@@ -90,6 +94,19 @@ class House:
                     f"insert into activation.{self.name} values {values}", [row[name] for row in rows for name in names]
                 )
 
+    def want_lists(self, name: str, column: str, lists: Mapping[int, list[str]]) -> None:
+        """Replace the rows of the sync model: people by number, each with a name and a list of names."""
+        rows = [
+            {"customer_id": f"c{n}", "email": f"p{n}@example.com", name: f"N{n}", column: names}
+            for n, names in lists.items()
+        ]
+        self.want(rows, {"customer_id": "text", "email": "text", name: "text", column: "text[]"})
+
+    def no_wait(self) -> None:
+        """Let the waits of refused rows pass."""
+        with duckdb.connect(str(self.settings.ledger / f"{self.name}.duckdb")) as connection:
+            connection.execute("update rejected set next_attempt_at = rejected_at")
+
     def consent(self, statements: Iterable[tuple[str | None, str | None]], channel: str = "email") -> None:
         """Replace the consents: (customer_id, status) for the purpose of marketing."""
         with duckdb.connect(str(self.settings.warehouse)) as connection:
@@ -142,6 +159,17 @@ class House:
     def query_ledger(self, sql: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(self.settings.ledger / f"{self.name}.duckdb"), read_only=True) as connection:
             return connection.execute(sql).fetchall()
+
+
+def use(monkeypatch: pytest.MonkeyPatch, tool: Any) -> None:
+    """The tool's address and credentials, as its destination reads them."""
+    for name, value in tool.environment.items():
+        monkeypatch.setenv(name, value)
+
+
+def run(house: House) -> RunResult:
+    """A run that waits as good as not at all."""
+    return run_sync(house.sync, house.settings, patience=HASTE)
 
 
 def people(*numbers: int, firstname: str = "Ana") -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@ from reverse_etl.delivery import Patience
 from reverse_etl.ledger import Ledger
 
 PATIENCE = Patience(attempts=12, first_wait=0.001, longest_wait=0.002, rate_limit_wait=0.001)
-STEPS = ("tidy", "start", "plan", "opt_out", "polled", "next_batch_number", "write", "release", "finish")
+STEPS = ("tidy", "start", "plan", "opt_out", "polled", "reserve_batch_numbers", "write", "fold", "finish")
 
 
 def in_child(work: Callable[[], int]) -> int:

@@ -7,22 +7,19 @@ from typing import Any
 
 import pytest
 from one_destination import One, row, rows
-from reverse_etl_house import House
+from reverse_etl_house import House, run, use
 from servers.braze import GROUP, BrazeServer
 
-from reverse_etl import ConfigurationError, RunResult, check_destination, run_sync
-from reverse_etl.delivery import Patience
+from reverse_etl import ConfigurationError, check_destination
 from reverse_etl.destination import Operation
 
-HASTE = Patience(attempts=4, first_wait=0.001, longest_wait=0.002, rate_limit_wait=0.001)
 FIELDS = ("external_id", "email", "stage")
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[BrazeServer]:
     with BrazeServer() as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
+        use(monkeypatch, server)
         yield server
 
 
@@ -43,10 +40,6 @@ def people(*numbers: int, **more: Any) -> list[dict[str, Any]]:
         {"customer_id": f"c{n}", "external_id": f"u{n}", "email": f"p{n}@example.com", "stage": "lead"} | more
         for n in numbers
     ]
-
-
-def run(house: House) -> RunResult:
-    return run_sync(house.sync, house.settings, patience=HASTE)
 
 
 def users(**more: Any) -> One:
@@ -332,9 +325,9 @@ def test_maintenance_queues_and_that_is_a_yes(server: BrazeServer, house: House)
 def test_wrong_configuration_is_told_before_anything_is_sent(
     server: BrazeServer, tmp_path: Path, object: str, block: dict[str, Any], message: str
 ) -> None:
-    house = make_house(tmp_path, object, **block)
-    house.want(people(1))
     with pytest.raises(ConfigurationError, match=message):
+        house = make_house(tmp_path, object, **block)
+        house.want(people(1))
         run(house)
     assert server.requests == []
 

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reverse_etl_house import House
+from reverse_etl_house import House, run, use
 from servers.ghost import Newsletter, newsletter
 
-from reverse_etl import ConfigurationError, RunResult, run_sync
+from reverse_etl import ConfigurationError
 
 pytestmark = pytest.mark.slow
 
@@ -16,8 +16,7 @@ pytestmark = pytest.mark.slow
 def ghost(monkeypatch: pytest.MonkeyPatch) -> Newsletter:
     running = newsletter()
     running.empty()
-    for name, value in running.environment.items():
-        monkeypatch.setenv(name, value)
+    use(monkeypatch, running)
     return running
 
 
@@ -28,28 +27,15 @@ def house(tmp_path: Path, ghost: Newsletter) -> House:
     return house
 
 
-def want(house: House, labels: dict[int, list[str]]) -> None:
-    types = {"customer_id": "text", "email": "text", "name": "text", "labels": "text[]"}
-    rows = [
-        {"customer_id": f"c{n}", "email": f"p{n}@example.com", "name": f"N{n}", "labels": names}
-        for n, names in labels.items()
-    ]
-    house.want(rows, types)
-
-
-def run(house: House) -> RunResult:
-    return run_sync(house.sync, house.settings)
-
-
 def labels(ghost: Newsletter) -> dict[str, list[str]]:
     return {member["email"]: sorted(label["name"] for label in member["labels"]) for member in ghost.members()}
 
 
 def test_segments_become_labels(house: House, ghost: Newsletter) -> None:
-    want(house, {1: ["loyal", "vip"], 2: []})
+    house.want_lists("name", "labels", {1: ["loyal", "vip"], 2: []})
     assert run(house).added == 2
     assert labels(ghost) == {"p1@example.com": ["kinship: loyal", "kinship: vip"], "p2@example.com": []}
-    want(house, {1: ["vip"], 2: ["vip"]})
+    house.want_lists("name", "labels", {1: ["vip"], 2: ["vip"]})
     run(house)
     assert labels(ghost) == {"p1@example.com": ["kinship: vip"], "p2@example.com": ["kinship: vip"]}
     assert all(member["newsletters"] == [] for member in ghost.members()), "nobody is subscribed by us unasked"
@@ -58,10 +44,10 @@ def test_segments_become_labels(house: House, ghost: Newsletter) -> None:
 def test_labels_of_others_are_left_alone(house: House, ghost: Newsletter) -> None:
     body: dict[str, Any] = {"email": "p1@example.com", "labels": [{"name": "friend"}]}
     ghost.call("POST", "members/", {"members": [body]})
-    want(house, {1: ["loyal"]})
+    house.want_lists("name", "labels", {1: ["loyal"]})
     run(house)
     assert labels(ghost) == {"p1@example.com": ["friend", "kinship: loyal"]}
-    want(house, {})
+    house.want_lists("name", "labels", {})
     run(house)
     assert labels(ghost) == {"p1@example.com": ["friend"]}
 
@@ -69,21 +55,21 @@ def test_labels_of_others_are_left_alone(house: House, ghost: Newsletter) -> Non
 def test_a_newsletter_is_joined_by_new_members_and_rejoined_by_none(house: House, ghost: Newsletter) -> None:
     (letter,) = ghost.call("GET", "newsletters/")["newsletters"]
     house.reload(options={"newsletter": letter["slug"]})
-    want(house, {1: ["loyal"]})
+    house.want_lists("name", "labels", {1: ["loyal"]})
     run(house)
     (member,) = ghost.members()
     assert [joined["name"] for joined in member["newsletters"]] == [letter["name"]]
     ghost.call("PUT", f"members/{member['id']}/", {"members": [{"newsletters": []}]})
-    want(house, {1: ["vip"]})
+    house.want_lists("name", "labels", {1: ["vip"]})
     run(house)
     assert ghost.members() == [], "whom the sync made, it takes back with the consent"
-    want(house, {1: ["loyal"]})
+    house.want_lists("name", "labels", {1: ["loyal"]})
     run(house)
     assert ghost.members() == []
 
 
 def test_a_newsletter_that_does_not_exist_is_named(house: House, ghost: Newsletter) -> None:
     house.reload(options={"newsletter": "weekly"})
-    want(house, {1: []})
+    house.want_lists("name", "labels", {1: []})
     with pytest.raises(ConfigurationError, match="ghost has no newsletter 'weekly'"):
         run(house)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reverse_etl_house import House
+from reverse_etl_house import House, use
 from servers.direct import answer, batch, target
 from servers.google import ACCOUNT, CANNOT, LIST, WILL_NOT, GoogleServer, key_file
 
@@ -25,8 +25,7 @@ ONCE = Patience(attempts=1, first_wait=0.001)
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[GoogleServer]:
     with GoogleServer() as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
+        use(monkeypatch, server)
         yield server
 
 

@@ -9,29 +9,25 @@ from typing import Any, TypeVar
 
 import duckdb
 import pytest
-from reverse_etl_house import House
+from reverse_etl_house import House, run, use
 from servers.base import Answer, Request
 from servers.hubspot import QUICK, HubspotServer
 
-from reverse_etl import AuthenticationError, ConfigurationError, RunResult, plan_sync, run_sync
-from reverse_etl.delivery import Patience
+from reverse_etl import AuthenticationError, ConfigurationError, plan_sync
 from reverse_etl.destination import Batch, Operation, Row, Target
 from reverse_etl.destinations import hubspot
 from reverse_etl.destinations.hubspot import Hubspot, HubspotOptions
-from reverse_etl.ledger import open_ledger
 from reverse_etl.limits import Rate
 from reverse_etl.pace import Meter
 
 T = TypeVar("T")
-HASTE = Patience(attempts=4, first_wait=0.001, longest_wait=0.002, rate_limit_wait=0.001)
 NAME = "sync_hubspot__contacts"
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubspotServer]:
     with HubspotServer() as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
+        use(monkeypatch, server)
         yield server
 
 
@@ -56,16 +52,6 @@ def contacts(*numbers: int, stage: str | None = "lead", **more: Any) -> list[dic
 def nobody(house: House) -> None:
     names = ("customer_id", "email", *(() if house.sync.object == "lists" else ("kinship_stage",)))
     house.want([], dict.fromkeys(names, "text"))
-
-
-def run(house: House) -> RunResult:
-    return run_sync(house.sync, house.settings, patience=HASTE)
-
-
-def no_wait(house: House) -> None:
-    """Let the waits of refused rows pass."""
-    with open_ledger(house.settings.ledger / f"{NAME}.duckdb", write=True) as connection:
-        connection.execute("update rejected set next_attempt_at = rejected_at")
 
 
 def stages(server: HubspotServer) -> dict[str, str | None]:
@@ -138,7 +124,7 @@ def test_a_success_without_results_is_none(house: House, server: HubspotServer) 
     result = run(house)
     assert (result.added, result.refused) == (0, {"no_outcome": 2})
     server.faults.silent = 0.0
-    no_wait(house)
+    house.no_wait()
     assert run(house).added == 2
 
 
@@ -369,13 +355,13 @@ def test_a_list_that_says_yes_and_does_nothing_is_not_believed(tmp_path: Path, s
     server.faults.silent = 1.0
     assert run(house).refused == {"no_outcome": 1}
     server.faults.silent = 0.0
-    no_wait(house)
+    house.no_wait()
     assert run(house).added == 1
     nobody(house)
     server.faults.silent = 1.0
     assert run(house).refused == {"no_outcome": 1} and server.lists["7"].members
     server.faults.silent = 0.0
-    no_wait(house)
+    house.no_wait()
     assert run(house).removed == 1 and not server.lists["7"].members
 
 

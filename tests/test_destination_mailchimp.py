@@ -8,25 +8,22 @@ from typing import Any
 
 import pytest
 from one_destination import One, row
-from reverse_etl_house import House
+from reverse_etl_house import House, run, use
 from servers.base import Answer
 from servers.mailchimp import LIST, SEGMENT, MailchimpServer
 
-from reverse_etl import AuthenticationError, ConfigurationError, RunResult, check_destination, run_sync
-from reverse_etl.delivery import Patience
+from reverse_etl import AuthenticationError, ConfigurationError, check_destination
 from reverse_etl.destination import Operation
 from reverse_etl.destinations.mailchimp.client import Client
 from reverse_etl.pace import Meter
 
-HASTE = Patience(attempts=4, first_wait=0.001, longest_wait=0.002, rate_limit_wait=0.001)
 FIELDS = ("email_address", "FNAME", "STAGE")
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[MailchimpServer]:
     with MailchimpServer() as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
+        use(monkeypatch, server)
         yield server
 
 
@@ -47,10 +44,6 @@ def people(*numbers: int, stage: str | None = "lead") -> list[dict[str, Any]]:
     return [
         {"customer_id": f"c{n}", "email_address": f"p{n}@example.com", "FNAME": "Zoë", "STAGE": stage} for n in numbers
     ]
-
-
-def run(house: House) -> RunResult:
-    return run_sync(house.sync, house.settings, patience=HASTE)
 
 
 def members(**options: Any) -> One:

@@ -4,10 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reverse_etl_house import House
+from reverse_etl_house import House, run, use
 from servers.medusa import Shop, shop
-
-from reverse_etl import RunResult, run_sync
 
 pytestmark = pytest.mark.slow
 
@@ -16,8 +14,7 @@ pytestmark = pytest.mark.slow
 def medusa(monkeypatch: pytest.MonkeyPatch) -> Shop:
     running = shop()
     running.empty()
-    for name, value in running.environment.items():
-        monkeypatch.setenv(name, value)
+    use(monkeypatch, running)
     return running
 
 
@@ -26,19 +23,6 @@ def house(tmp_path: Path, medusa: Shop) -> House:
     house = House(tmp_path, "sync_medusa__customers", object="customers", mode="mirror", max_change_share=1)
     house.consent([(f"c{n}", "granted") for n in range(20)])
     return house
-
-
-def want(house: House, groups: dict[int, list[str]]) -> None:
-    types = {"customer_id": "text", "email": "text", "first_name": "text", "groups": "text[]"}
-    rows = [
-        {"customer_id": f"c{n}", "email": f"p{n}@example.com", "first_name": f"N{n}", "groups": names}
-        for n, names in groups.items()
-    ]
-    house.want(rows, types)
-
-
-def run(house: House) -> RunResult:
-    return run_sync(house.sync, house.settings)
 
 
 def members(medusa: Shop) -> dict[str, list[str]]:
@@ -52,10 +36,10 @@ def members(medusa: Shop) -> dict[str, list[str]]:
 
 
 def test_segments_become_groups(house: House, medusa: Shop) -> None:
-    want(house, {1: ["loyal", "vip"], 2: ["loyal"], 3: []})
+    house.want_lists("first_name", "groups", {1: ["loyal", "vip"], 2: ["loyal"], 3: []})
     assert run(house).added == 3
     assert members(medusa) == {"loyal": ["p1@example.com", "p2@example.com"], "vip": ["p1@example.com"]}
-    want(house, {1: ["vip"], 2: ["loyal", "vip"], 3: []})
+    house.want_lists("first_name", "groups", {1: ["vip"], 2: ["loyal", "vip"], 3: []})
     assert run(house).changed == 2
     assert members(medusa) == {"loyal": ["p2@example.com"], "vip": ["p1@example.com", "p2@example.com"]}
     assert run(house).calls == 0
@@ -65,10 +49,10 @@ def test_groups_of_others_are_left_alone(house: House, medusa: Shop) -> None:
     (group,) = [medusa.call("POST", "/admin/customer-groups", {"name": "wholesale"})["customer_group"]["id"]]
     customer = medusa.call("POST", "/admin/customers", {"email": "p1@example.com", "metadata": {"theirs": "1"}})
     medusa.call("POST", f"/admin/customer-groups/{group}/customers", {"add": [customer["customer"]["id"]]})
-    want(house, {1: ["loyal"]})
+    house.want_lists("first_name", "groups", {1: ["loyal"]})
     run(house)
     assert set(members(medusa)) == {"loyal", "wholesale"}
-    want(house, {})
+    house.want_lists("first_name", "groups", {})
     assert run(house).removed == 1
     assert members(medusa) == {"wholesale": ["p1@example.com"]}
     (kept,) = medusa.call("GET", "/admin/customers?fields=email,metadata")["customers"]
@@ -76,7 +60,7 @@ def test_groups_of_others_are_left_alone(house: House, medusa: Shop) -> None:
 
 
 def test_a_group_gets_ten_percent_off_its_cart(house: House, medusa: Shop) -> None:
-    want(house, {1: ["win back"], 2: []})
+    house.want_lists("first_name", "groups", {1: ["win back"], 2: []})
     run(house)
     call = medusa.call
     (group,) = [g["id"] for g in call("GET", "/admin/customer-groups?fields=id,name")["customer_groups"]]

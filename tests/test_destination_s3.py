@@ -8,21 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from reverse_etl_house import House, people
+from reverse_etl_house import House, people, run, use
 from servers.base import Answer, Request, ToolServer
 from servers.cutter import Cutter
 from servers.file import apply_feed
 from servers.s3 import Bucket, bucket
 
-from reverse_etl import AuthenticationError, ConfigurationError, RunResult, check_destination, plan_sync, run_sync
-from reverse_etl.delivery import Patience
+from reverse_etl import AuthenticationError, ConfigurationError, check_destination, plan_sync
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
     with bucket() as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
+        use(monkeypatch, server)
         yield server
 
 
@@ -32,10 +30,6 @@ def house(tmp_path: Path) -> House:
     house.consent([(f"c{n}", "granted") for n in range(200)])
     house.want(people(1, 2))
     return house
-
-
-def run(house: House) -> RunResult:
-    return run_sync(house.sync, house.settings, patience=Patience(attempts=8, first_wait=0.001, longest_wait=0.01))
 
 
 class Store(ToolServer):

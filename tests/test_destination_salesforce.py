@@ -12,17 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reverse_etl_house import House
+from reverse_etl_house import House, run, use
 from servers.salesforce import REFRESH_TOKEN, SalesforceServer, problem
 
-from reverse_etl import AuthenticationError, ConfigurationError, RunResult, plan_sync, run_sync
+from reverse_etl import AuthenticationError, ConfigurationError, plan_sync, run_sync
 from reverse_etl.delivery import Patience
 from reverse_etl.destination import Batch, Operation, Row, Target
 from reverse_etl.destinations import salesforce
 from reverse_etl.destinations.salesforce import Salesforce, SalesforceOptions
 from reverse_etl.pace import Meter
 
-HASTE = Patience(attempts=4, first_wait=0.001, longest_wait=0.002, rate_limit_wait=0.001)
 NAME = "sync_salesforce__contacts"
 KEY = "Kinship_Id__c"
 QUICK: dict[str, Any] = {"settle_seconds": 0.0, "poll_seconds": 0.004}
@@ -33,8 +32,7 @@ NASTY = ("O'Brien", "=1+1", 'say "hi",\nthen go', "ไทย", "back\\slash", "#
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[SalesforceServer]:
     with SalesforceServer() as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
+        use(monkeypatch, server)
         yield server
 
 
@@ -63,10 +61,6 @@ def contacts(*numbers: int, stage: str | None = "lead", **more: Any) -> list[dic
 
 def nobody(house: House) -> None:
     house.want([], dict.fromkeys(("customer_id", KEY, "LastName", "Stage__c"), "text"))
-
-
-def run(house: House) -> RunResult:
-    return run_sync(house.sync, house.settings, patience=HASTE)
 
 
 def stages(server: SalesforceServer) -> dict[str, str | None]:

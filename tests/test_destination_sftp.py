@@ -10,21 +10,19 @@ from pathlib import Path
 
 import asyncssh
 import pytest
-from reverse_etl_house import House, people
+from reverse_etl_house import House, people, run, use
 from servers.cutter import Cutter
 from servers.file import apply_feed, read_folder
 from servers.sftp import PASSWORD, SftpServer
 
-from reverse_etl import AuthenticationError, ConfigurationError, RunResult, check_destination, run_sync
-from reverse_etl.delivery import Patience
+from reverse_etl import AuthenticationError, ConfigurationError, check_destination
 
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SftpServer]:
     (tmp_path / "root").mkdir()
     with SftpServer(tmp_path / "root") as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
+        use(monkeypatch, server)
         yield server
 
 
@@ -34,10 +32,6 @@ def house(tmp_path: Path) -> House:
     house.consent([(f"c{n}", "granted") for n in range(200)])
     house.want(people(1, 2))
     return house
-
-
-def run(house: House) -> RunResult:
-    return run_sync(house.sync, house.settings, patience=Patience(attempts=8, first_wait=0.001, longest_wait=0.01))
 
 
 def test_a_server_with_another_key_gets_nothing(

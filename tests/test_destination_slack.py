@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reverse_etl_house import House
+from reverse_etl_house import House, use
 from servers.direct import answer, batch, target
 from servers.slack import CHANNEL, SlackServer
 
@@ -23,8 +23,7 @@ OPTIONS = {"requests_per_second": 10_000, "settle_seconds": 0.0}
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlackServer]:
     with SlackServer() as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
+        use(monkeypatch, server)
         yield server
 
 
@@ -157,3 +156,24 @@ def test_one_message_a_second(server: SlackServer, tmp_path: Path) -> None:
     # logging in, and the message
     assert run_sync(house.sync, house.settings).added == 1
     assert time.monotonic() - started >= 1
+
+
+def test_a_digest_is_about_nobody(server: SlackServer, tmp_path: Path) -> None:
+    house = sale("upsert", tmp_path)
+    rows = [{"customer_id": None, "id": "monday", "text": "9 sales"}, {"customer_id": "c1", "id": "a1", "text": "Ana"}]
+    house.want(rows)
+    result = run_sync(house.sync, house.settings)
+    assert (server.texts, result.withheld) == (["Ana"], {"no_consent": 1})
+    house.reload(purpose="none")
+    # the other way round: a row that is about somebody is denied, whatever the person consented to
+    result = run_sync(house.sync, house.settings)
+    assert (result.added, result.removed, result.withheld) == (1, 1, {"no_consent": 1})
+    assert run_sync(house.sync, house.settings).calls == 0
+    house.want([{**rows[0], "text": "10 sales"}])
+    assert run_sync(house.sync, house.settings).changed == 1 and server.texts == ["10 sales"]
+
+
+@pytest.mark.parametrize("block", [{"name": "sync_file__people"}, {"name": "sync_slack__alerts", "channel": "email"}])
+def test_nobody_is_for_where_colleagues_read(tmp_path: Path, block: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="rows about nobody, without a channel, in slack"):
+        House(tmp_path, purpose="none", **block)

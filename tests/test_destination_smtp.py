@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from aiosmtpd.smtp import SMTP
-from reverse_etl_house import House
+from reverse_etl_house import House, use
 from servers.direct import answer, batch, target
 from servers.smtp import SIZE, MailServer, text
 
@@ -36,8 +36,7 @@ TEXTS = (
 
 def start(stack: ExitStack, monkeypatch: pytest.MonkeyPatch, folder: Path, **kind: Any) -> MailServer:
     server: MailServer = stack.enter_context(MailServer(folder, **kind))
-    for name, value in server.environment.items():
-        monkeypatch.setenv(name, value)
+    use(monkeypatch, server)
     return server
 
 

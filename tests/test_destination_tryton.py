@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reverse_etl_house import House
+from reverse_etl_house import House, use
 from servers.tryton import Crm, running
 
 from reverse_etl import ConfigurationError, RunResult, check_destination, run_sync
@@ -23,8 +23,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crm]:
 @pytest.fixture
 def crm(started: Crm, monkeypatch: pytest.MonkeyPatch) -> Crm:
     """The CRM with nobody in it."""
-    for name, value in started.environment.items():
-        monkeypatch.setenv(name, value)
+    use(monkeypatch, started)
     for model in ("marketing.email", "party.party"):
         found = started.call(f"model.{model}.search", [], 0, None, None, context={"active_test": False})
         started.call(f"model.{model}.delete", found)

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import jsonschema
 import pytest
-from reverse_etl_house import House
+from reverse_etl_house import House, use
 from servers.direct import answer, batch, target
 from servers.twilio import NUMBER, SERVICE, TwilioServer, ago
 
@@ -31,8 +31,7 @@ ANA = "+15550000001"
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[TwilioServer]:
     with TwilioServer() as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
+        use(monkeypatch, server)
         yield server
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reverse_etl_house import House
+from reverse_etl_house import House, use
 from servers.base import Answer, Request
 from servers.direct import target
 from servers.vtiger_one import ACCESS_KEY, API, USER, One
@@ -26,8 +26,7 @@ FAST = {"settle_seconds": 0, "requests_per_second": 10_000}
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[One]:
     with One() as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
+        use(monkeypatch, server)
         yield server
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reverse_etl_house import House, people
+from reverse_etl_house import House, people, use
 from servers.base import Answer, Request
 from servers.webhook import SECRET, Receiver
 
@@ -37,8 +37,7 @@ class Sink(Receiver):
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sink]:
     with Sink() as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
+        use(monkeypatch, server)
         yield server
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reverse_etl_house import House
+from reverse_etl_house import House, use
 from servers.case import Case, Running, cases
 
 from reverse_etl import AuthenticationError, RunResult, check_destination, run_sync
@@ -41,8 +41,7 @@ def server(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     folder = tmp_path / "tool"
     folder.mkdir()
     with case.server(folder) as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
+        use(monkeypatch, server)
         yield server
 
 

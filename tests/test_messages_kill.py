@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reverse_etl_house import House
+from reverse_etl_house import House, use
 from servers.google import GoogleServer, Members
 from servers.slack import SlackServer
 from servers.twilio import Messages, TwilioServer
@@ -47,8 +47,7 @@ def kill(
 
 
 def start(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in server.environment.items():
-        monkeypatch.setenv(name, value)
+    use(monkeypatch, server)
 
 
 def twilio(folder: Path, monkeypatch: pytest.MonkeyPatch) -> int:

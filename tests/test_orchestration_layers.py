@@ -7,7 +7,18 @@ from typing import Any
 import pytest
 
 # A layer and what it may read beside itself. Predictions and reporting branch off; nothing after them reads reporting.
-FLOW = ["extract", "seeds", "staging", "identity", "customers", "predictions", "segments", "activation", "metrics", "reporting"]
+FLOW = [
+    "extract",
+    "seeds",
+    "staging",
+    "identity",
+    "customers",
+    "predictions",
+    "segments",
+    "activation",
+    "metrics",
+    "reporting",
+]
 
 
 @pytest.fixture(scope="session")

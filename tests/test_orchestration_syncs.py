@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 from conftest import addresses
-from reverse_etl_house import House, people
+from reverse_etl_house import House, people, use
 from test_orchestration import mailbox, webhook  # noqa: F401 - fixtures
 from vtiger_server import VtigerServer
 
@@ -22,8 +22,7 @@ KEY = dg.AssetKey(["reverse_etl", "sync_vtiger__contacts"])
 @pytest.fixture
 def crm(monkeypatch: pytest.MonkeyPatch) -> Iterator[VtigerServer]:
     with VtigerServer() as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
+        use(monkeypatch, server)
         yield server
 
 

@@ -465,7 +465,7 @@ def test_a_tool_that_sends_messages_needs_a_channel(tool: str, channel: str) -> 
 
 
 def test_what_a_tool_cannot_do_is_known_when_the_manifest_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    def objection(object: str, mode: str, channel: str | None, options: object) -> str | None:
+    def objection(object: str, key: str, mode: str, channel: str | None, options: object) -> str | None:
         return f"object: there are no {object}; allowed are contacts" if object != "contacts" else None
 
     monkeypatch.setattr("reverse_etl.destinations.file.FileDestination.objection", objection)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reverse_etl_house import House
+from reverse_etl_house import House, use
 from reverse_etl_sink import SinkServer, use_sink, wait_for
 from servers.base import Faults
 from vtiger_server import VtigerServer
@@ -91,8 +91,7 @@ def drive(
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[VtigerServer]:
     with VtigerServer() as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
+        use(monkeypatch, server)
         yield server
 
 
@@ -249,7 +248,7 @@ LONE_RUN = """
 import sys
 from pathlib import Path
 import reverse_etl.config, reverse_etl_sink
-from reverse_etl_house import House
+from reverse_etl_house import House, use
 from reverse_etl import run_sync, SyncError
 reverse_etl.config.destination_class = reverse_etl_sink.find_sink
 house = House.existing(Path(sys.argv[1]))

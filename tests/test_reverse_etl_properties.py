@@ -8,13 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import servers.base
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reverse_etl_house import House
 from reverse_etl_sink import SinkServer, use_sink
-from servers.base import Request
-from vtiger_server import Faults, VtigerServer
+from servers.base import Faults, Request
+from vtiger_server import VtigerServer
 
 import reverse_etl.payloads
 from reverse_etl import run_sync
@@ -88,12 +87,12 @@ def run_rounds(sequence: list[Round], before: set[int]) -> None:
             wanted = {
                 email(key): value for person, (key, value) in rows.items() if step.consents.get(person) == "granted"
             }
-            server.crm.faults = Faults(seed=step.seed)
+            server.faults = Faults(seed=step.seed)
             if step.fault:
-                setattr(server.crm.faults, step.fault, 0.4)
+                setattr(server.faults, step.fault, 0.4)
             run_sync(house.sync, house.settings, patience=IMPATIENT)  # in bad weather, and cut off at once
 
-        server.crm.faults = Faults()
+        server.faults = Faults()
         for _ in range(3):
             with open_ledger(house.settings.ledger / f"{house.name}.duckdb", write=True) as connection:
                 connection.execute("update rejected set next_attempt_at = rejected_at")
@@ -215,14 +214,14 @@ def run_storms(sequence: list[Storm]) -> None:
                     want(step.later[1], step.odd)
 
             server.on_request = change
-            server.faults = servers.base.Faults(seed=step.seed)
+            server.faults = Faults(seed=step.seed)
             if step.fault:
                 setattr(server.faults, step.fault, 0.3)
             impatient = Patience(attempts=2, first_wait=0.0001, longest_wait=0.0002, rate_limit_wait=0.0001)
             run_sync(house.sync, house.settings, patience=impatient, limit=step.limit, resync=step.resync)
             server.on_request = None
 
-        server.faults = servers.base.Faults()
+        server.faults = Faults()
         want({person: row for person, row in wanted.items()})
         ledger = house.settings.ledger / f"{house.name}.duckdb"
         for last in (False, False, False, True):

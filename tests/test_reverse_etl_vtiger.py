@@ -12,8 +12,9 @@ from typing import Any
 import duckdb
 import httpx
 import pytest
-from reverse_etl_house import House
-from vtiger_server import ACCESS_KEY, Faults, VtigerServer
+from reverse_etl_house import House, use
+from servers.base import Faults
+from vtiger_server import ACCESS_KEY, VtigerServer
 
 from reverse_etl import (
     AuthenticationError,
@@ -25,7 +26,6 @@ from reverse_etl import (
     sync_status,
 )
 from reverse_etl.delivery import Patience
-from reverse_etl.ledger import open_ledger
 
 HASTE = Patience(attempts=8, first_wait=0.001, longest_wait=0.002, rate_limit_wait=0.001)
 NAME = "sync_vtiger__contacts"
@@ -34,8 +34,7 @@ NAME = "sync_vtiger__contacts"
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[VtigerServer]:
     with VtigerServer() as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
+        use(monkeypatch, server)
         yield server
 
 
@@ -65,12 +64,6 @@ def content(server: VtigerServer) -> list[tuple[str, str, str]]:
 
 def wanted(rows: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
     return sorted((r["email"].lower(), r["lastname"], r["cf_kinship_stage"]) for r in rows)
-
-
-def no_wait(house: House) -> None:
-    """Let the waits of refused rows pass."""
-    with open_ledger(house.settings.ledger / f"{NAME}.duckdb", write=True) as connection:
-        connection.execute("update rejected set next_attempt_at = rejected_at")
 
 
 def test_creates_then_revises_only_what_differs(house: House, server: VtigerServer) -> None:
@@ -145,7 +138,7 @@ def test_refused_rows_wait_and_are_tried_again(house: House, server: VtigerServe
     assert run(house).withheld == {"backoff": 1}
     assert len(server.crm.calls) == calls
 
-    no_wait(house)
+    house.no_wait()
     assert run(house).refused == {"mandatory_fields_missing": 1}
     (tries,) = house.query_ledger("select tries, epoch(next_attempt_at - rejected_at)::int from rejected")
     assert tries == (2, 1800), "each refusal doubles the wait"
@@ -251,7 +244,7 @@ def test_a_removal_that_is_not_permitted_is_not_taken_for_done(house: House, ser
     result = run(house)
     assert (result.removed, result.refused) == (0, {"access_denied": 1})
     server.crm.denied = set()
-    no_wait(house)
+    house.no_wait()
     run(house)
     assert {r["cf_kinship_stage"] for r in server.crm.live()} <= {""}, "removed, or at least cleared"
 
@@ -299,9 +292,9 @@ def test_a_key_change_that_was_cut_off_ends_with_one_record(
     house.want(contacts(1, 2))
     run(house)
     house.want([*contacts(1), *contacts(2, email="new@example.com")])
-    server.crm.break_on = ("revise", lost)
+    server.break_on = ("revise", lost)
     assert run_sync(house.sync, house.settings, patience=Patience(attempts=1)).status == "incomplete"
-    server.crm.break_on = None
+    server.break_on = None
     rows = {
         "forward": [*contacts(1), *contacts(2, email="new@example.com")],
         "back": contacts(1, 2),
@@ -314,7 +307,7 @@ def test_a_key_change_that_was_cut_off_ends_with_one_record(
 
 
 def test_sessions_may_end_at_any_time(house: House, server: VtigerServer) -> None:
-    server.crm.faults.session_calls = 7
+    server.crm.session_calls = 7
     house.want(contacts(*range(30)))
     assert run(house).added == 30
     assert server.crm.count("login") >= 4
@@ -328,8 +321,8 @@ def test_sessions_may_end_at_any_time(house: House, server: VtigerServer) -> Non
 @pytest.mark.parametrize("seed", [1])
 def test_one_kind_of_fault_loses_and_doubles_nobody(house: House, server: VtigerServer, fault: str, seed: int) -> None:
     server.crm.add(email="p3@example.com", lastname="Old")
-    server.crm.faults = Faults(seed=seed)
-    setattr(server.crm.faults, fault, 0.25)
+    server.faults = Faults(seed=seed)
+    setattr(server.faults, fault, 0.25)
     house.want(contacts(*range(15)))
     until_done(house)
     house.want(contacts(*range(10), stage="customer"))
@@ -341,10 +334,10 @@ def test_one_kind_of_fault_loses_and_doubles_nobody(house: House, server: Vtiger
 
 @pytest.mark.parametrize("seed", range(2))
 def test_all_faults_at_once_lose_and_double_nobody(house: House, server: VtigerServer, seed: int) -> None:
-    server.crm.faults = Faults(
-        seed=seed, drop_before=0.06, drop_after=0.06, unavailable=0.06, too_many=0.06, not_json=0.06, session_calls=9,
-        latency=0.001,
-    )  # fmt: skip
+    server.faults = Faults(
+        seed=seed, drop_before=0.06, drop_after=0.06, unavailable=0.06, too_many=0.06, not_json=0.06, latency=0.001
+    )
+    server.crm.session_calls = 9
     house.reload(options={"settle_seconds": 0, "batch_size": 17})
     house.want(contacts(*range(40)))
     until_done(house)
@@ -361,7 +354,7 @@ def until_done(house: House) -> None:
 
 def test_retry_after_is_kept(house: House, server: VtigerServer) -> None:
     house.want(contacts(1))
-    server.crm.faults = Faults(seed=1, too_many=1.0)
+    server.faults = Faults(seed=1, too_many=1.0)
     started = time.monotonic()
     hurried = Patience(rate_limit_total=0.055)
     result = run_sync(house.sync, house.settings, patience=hurried)
@@ -482,7 +475,7 @@ def test_nothing_personal_and_no_secret_is_told(
     caplog.set_level(logging.DEBUG)
     server.crm.add(email="p9@example.com", lastname="Twin")
     server.crm.add(email="p9@example.com", lastname="Twin")
-    server.crm.faults = Faults(seed=5, drop_after=0.1, unavailable=0.1, session_calls=5)
+    server.faults, server.crm.session_calls = Faults(seed=5, drop_after=0.1, unavailable=0.1), 5
     house.want([*contacts(*range(12)), {**contacts(20)[0], "lastname": None}])
     results = [run(house) for _ in range(2)]
     told = caplog.text + "".join(capfd.readouterr()) + json.dumps([result.as_json() for result in results])

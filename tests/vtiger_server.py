@@ -7,15 +7,14 @@ account names refused and equal e-mails of contacts accepted.
 
 import hashlib
 import json
-import random
 import re
 import secrets
 import threading
 import time
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+
+from servers.base import Answer, Request, ToolServer
 
 USER, ACCESS_KEY, USER_ID = "admin", "s3cr3tAccessKey", "19x1"
 
@@ -57,35 +56,6 @@ _GET = {"getchallenge", "listtypes", "describe", "query", "retrieve"}
 _POST = {"login", "create", "revise", "update", "delete"}
 
 
-@dataclass
-class Faults:
-    """Shares of calls, by seed, that go wrong. `drop_before`: nothing happened; `drop_after`: it happened, the answer
-    is lost."""
-
-    seed: int = 0
-    drop_before: float = 0.0
-    drop_after: float = 0.0
-    unavailable: float = 0.0
-    too_many: float = 0.0
-    not_json: float = 0.0
-    latency: float = 0.0
-    session_calls: int | None = None
-    """A session ends after so many calls."""
-
-    def __post_init__(self) -> None:
-        self._random = random.Random(self.seed)
-        self._lock = threading.Lock()
-
-    def draw(self) -> str | None:
-        with self._lock:
-            value = self._random.random()
-        for name in ("drop_before", "drop_after", "unavailable", "too_many", "not_json"):
-            value -= getattr(self, name)
-            if value < 0:
-                return name
-        return None
-
-
 class Refused(Exception):
     def __init__(self, code: str, message: str = "") -> None:
         super().__init__(code)
@@ -100,7 +70,6 @@ class Broken(Exception):
 class Vtiger:
     """The state of the CRM, and what was asked of it."""
 
-    faults: Faults = field(default_factory=Faults)
     records: dict[str, dict[str, str]] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
@@ -108,8 +77,8 @@ class Vtiger:
     """E-mails whose create answers nothing and writes nothing."""
     denied: set[str] = field(default_factory=set)
     """Records that are seen by queries but not ours to write."""
-    break_on: tuple[str, str] | None = None
-    """An operation and the fault (`drop_before` or `drop_after`) that each call of it meets."""
+    session_calls: int | None = None
+    """A session ends after so many calls."""
 
     def __post_init__(self) -> None:
         self._lock = threading.RLock()
@@ -156,7 +125,7 @@ class Vtiger:
         if session not in self._sessions:
             raise Refused("INVALID_SESSIONID", "Session Identifier provided is invalid")
         self._sessions[session] += 1
-        if self.faults.session_calls is not None and self._sessions[session] > self.faults.session_calls:
+        if self.session_calls is not None and self._sessions[session] > self.session_calls:
             del self._sessions[session]
             raise Refused("SESSION_EXPIRED", "Session has expired")
 
@@ -320,80 +289,14 @@ class Query:
         raise Refused("QUERY_SYNTAX_ERROR")
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    server: "_Server"
+class VtigerServer(ToolServer):
+    """The CRM and its address."""
 
-    def do_GET(self) -> None:
-        self._serve("GET", urlsplit(self.path).query)
-
-    def do_POST(self) -> None:
-        self._serve("POST", self.rfile.read(int(self.headers["Content-Length"])).decode())
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-    def _serve(self, method: str, encoded: str) -> None:
-        crm = self.server.crm
-        fault = crm.faults.draw()
-        if crm.faults.latency:
-            time.sleep(crm.faults.latency)
-        if urlsplit(self.path).path != "/webservice.php":
-            return self._reply(404, b"<html>not found</html>")
-        if fault == "drop_before":
-            return self._drop()
-        if fault == "unavailable":
-            return self._reply(503, b"")
-        if fault == "too_many":
-            return self._reply(429, b"", {"Retry-After": "0.01"})
-        parameters = {name: values[0] for name, values in parse_qs(encoded, keep_blank_values=True).items()}
-        if crm.break_on is not None and crm.break_on[0] == parameters.get("operation"):
-            fault = crm.break_on[1]
-            if fault == "drop_before":
-                return self._drop()
-        try:
-            body: dict[str, Any] = {"success": True, "result": crm.answer(method, parameters)}
-        except Refused as refused:
-            body = {"success": False, "error": {"code": refused.code, "message": refused.message}}
-        except Broken:
-            return self._reply(500, b"")
-        if fault == "drop_after":
-            return self._drop()
-        if fault == "not_json":
-            return self._reply(200, b"<br />\n<b>Warning</b>:  Undefined array key in CRMEntity.php")
-        return self._reply(200, json.dumps(body).encode())
-
-    def _reply(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-        self.send_response(status)
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def _drop(self) -> None:
-        self.close_connection = True
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    crm: Vtiger
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that was killed is no news."""
-
-
-class VtigerServer:
-    """Context manager: the CRM and its address."""
-
-    def __init__(self, faults: Faults | None = None) -> None:
-        self.crm = Vtiger(faults or Faults())
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.crm = self.crm
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=lambda: self._server.serve_forever(poll_interval=0.02), daemon=True)
+    def __init__(self) -> None:
+        super().__init__()
+        self.crm = Vtiger()
+        self.break_on: tuple[str, str] | None = None
+        """An operation and the fault (`drop_before` or `drop_after`) that each call of it meets."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -403,14 +306,25 @@ class VtigerServer:
             "KINSHIP_VTIGER_ACCESS_KEY": ACCESS_KEY,
         }
 
-    def __enter__(self) -> "VtigerServer":
-        self._thread.start()
-        return self
+    def answer(self, request: Request) -> Answer | None:
+        operation, fault = self.break_on or (None, None)
+        if _parameters(request).get("operation") != operation:
+            return super().answer(request)
+        return None if fault == "drop_before" or super().answer(request) else Answer(503, b"")
 
-    def __exit__(self, *error: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+    def handle(self, request: Request) -> Answer:
+        if request.path != "/webservice.php":
+            return Answer(404, b"<html>not found</html>")
+        try:
+            return Answer(200, {"success": True, "result": self.crm.answer(request.method, _parameters(request))})
+        except Refused as refused:
+            return Answer(200, {"success": False, "error": {"code": refused.code, "message": refused.message}})
+        except Broken:
+            return Answer(500, b"")
+
+
+def _parameters(request: Request) -> dict[str, str]:
+    return request.query if request.method == "GET" else request.form()
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from pydantic import Field
 from reverse_etl.destination import Batch, CheckResult, Destination, Found, Outcome, Row, Target
 from reverse_etl.environment import credentials
 from reverse_etl.errors import AuthenticationError, ConfigurationError, Rejected, Retryable, SyncError
-from reverse_etl.limits import Limits, Options
+from reverse_etl.limits import Limits, Names, Options
 from reverse_etl.rendering import for_json
 
 _URL = "KINSHIP_POSTGRES_URL"
@@ -50,7 +50,7 @@ _TYPES = {
 class PostgresOptions(Options):
     """`clear_fields`: comma separated columns that a removal empties on rows that we did not make."""
 
-    clear_fields: str | None = None
+    clear_fields: Names | None = None
     timeout_seconds: float = Field(default=60.0, gt=0)
 
 
@@ -76,7 +76,7 @@ class Postgres(Destination):
         super().__init__(target)
         (self._url,) = credentials("postgres", _URL)
         self._options: PostgresOptions = target.options
-        self._clear = [name.strip() for name in (self._options.clear_fields or "").split(",") if name.strip()]
+        self._clear = self._options.clear_fields or ()
         self._table = sql.Identifier(*target.object.split(".", 1))
         self._columns: dict[str, _Column] = {}
         self._open: psycopg.AsyncConnection[TupleRow] | None = None

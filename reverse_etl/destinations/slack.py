@@ -69,6 +69,7 @@ class Slack(Destination):
     options_model = SlackOptions
     modes: ClassVar[frozenset[Mode]] = frozenset({"create", "upsert", "mirror"})
     cost = "messages"
+    takes_rows_about_nobody: ClassVar[bool] = True
 
     def __init__(self, target: Target) -> None:
         super().__init__(target)

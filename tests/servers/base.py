@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 from urllib.parse import parse_qs, urlsplit
 
 from reverse_etl.limits import Rate
@@ -55,7 +55,8 @@ class Faults:
     """Shares of calls, by seed, that go wrong.
 
     `drop_before`: nothing happened; `drop_after`: it happened and the answer is lost; `unavailable`: 503;
-    `too_many`: 429; `silent`: the call is answered as a success, and nothing was written.
+    `too_many`: 429; `silent`: the call is answered as a success, and nothing was written; `not_json`: it happened, and
+    the answer is what PHP has to say about it.
     """
 
     seed: int = 0
@@ -64,6 +65,7 @@ class Faults:
     unavailable: float = 0.0
     too_many: float = 0.0
     silent: float = 0.0
+    not_json: float = 0.0
     retry_after: float | None = 0.01
     latency: float = 0.0
     """Seconds each call takes."""
@@ -75,7 +77,7 @@ class Faults:
     def draw(self) -> str | None:
         with self._lock:
             value = self._random.random()
-        for name in ("drop_before", "drop_after", "unavailable", "too_many", "silent"):
+        for name in ("drop_before", "drop_after", "unavailable", "too_many", "silent", "not_json"):
             value -= getattr(self, name)
             if value < 0:
                 return name
@@ -155,6 +157,8 @@ class ToolServer(ABC):
                 return self.too_many()
             self.is_silent = fault == "silent"
             answer = self.handle(request)
+        if fault == "not_json":
+            return Answer(200, b"<br />\n<b>Warning</b>:  Undefined array key in CRMEntity.php")
         is_lost = fault == "drop_after" or (request.method, request.path) in self.loses
         return None if is_lost else answer
 
@@ -167,7 +171,7 @@ class ToolServer(ABC):
             times.append(now)
         return True
 
-    def __enter__(self) -> "ToolServer":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from vtiger_server import Faults, VtigerServer
+from vtiger_server import VtigerServer
 
 from servers.case import Case
 
@@ -27,9 +27,6 @@ class Contacts(Case):
 
     def before(self, server: Any, n: int) -> None:
         server.crm.add(email=self.key(n), lastname="theirs")
-
-    def faults(self, server: Any) -> Faults:
-        return server.crm.faults
 
     def content(self, server: Any) -> list[tuple[str, str]]:
         live = server.crm.live()

@@ -38,7 +38,7 @@ from reverse_etl.destinations.braze.subscriptions import Subscriptions
 from reverse_etl.destinations.braze.track import track
 from reverse_etl.errors import ConfigurationError, Rejected
 from reverse_etl.http import body
-from reverse_etl.limits import Limits, Options, Rate
+from reverse_etl.limits import Limits, Names, Options, Rate
 from reverse_etl.rendering import for_json
 
 _MODES: dict[str, tuple[Mode, ...]] = {
@@ -65,7 +65,7 @@ class BrazeOptions(Options):
 
     subscription_group_id: str | None = Field(default=None, min_length=1)
     delete_created: bool = False
-    clear_fields: str | None = None
+    clear_fields: Names | None = None
     event: str | None = Field(default=None, min_length=1, max_length=255)
     app_id: str | None = None
     first_opt_out_days: int = Field(default=30, ge=0)
@@ -87,38 +87,37 @@ class Braze(Destination):
         super().__init__(target)
         options: BrazeOptions = target.options
         self._options = options
-        self._check_configuration()
+        self._check_fields()
         self._client = Client(target.meter, options.timeout_seconds, options.exports_per_minute)
         group = options.subscription_group_id or ""
         self._group = Subscriptions(self._client, group) if target.object == "subscription_groups" else None
 
-    def _check_configuration(self) -> None:
-        target, options, where = self.target, self._options, self.target.sync
-        if not target.object:
-            return  # `kinship check` without a sync
-        if target.object not in _MODES:
-            raise ConfigurationError(f"{where}: braze has no object {target.object!r}; it has {', '.join(_MODES)}")
-        if target.mode not in _MODES[target.object]:
-            raise ConfigurationError(
-                f"{where}: braze's {target.object} go by mode {' or '.join(_MODES[target.object])}, not {target.mode!r}"
-            )
+    @classmethod
+    def objection(cls, object: str, key: str, mode: Mode, channel: str | None, options: BrazeOptions) -> str | None:
+        if object not in _MODES:
+            return f"braze has no object {object!r}; it has {', '.join(_MODES)}"
+        if mode not in _MODES[object]:
+            return f"braze's {object} go by mode {' or '.join(_MODES[object])}, not {mode!r}"
+        if object != "events" and key != "external_id":
+            return f"braze's {object} are known by external_id, not {key!r}"
+        if object == "subscription_groups" and options.subscription_group_id is None:
+            return "braze needs the option subscription_group_id"
+        return None
+
+    def _check_fields(self) -> None:
+        target, where = self.target, self.target.sync
         if foreign := sorted(_SUBSCRIBING & set(target.fields)):
             raise ConfigurationError(
                 f"{where}: the column {foreign[0]!r} would subscribe people; use the object subscription_groups"
             )
-        if target.object != "events" and target.key != "external_id":
-            raise ConfigurationError(f"{where}: braze's {target.object} are known by external_id, not {target.key!r}")
         if target.object == "events" and target.fields:
-            needed = {"external_id", "time"} | (set() if options.event else {"name"})
+            needed = {"external_id", "time"} | (set() if self._options.event else {"name"})
             if missing := sorted(needed - set(target.fields)):
                 raise ConfigurationError(f"{where}: braze's events need the column {', '.join(missing)}")
-        if self.target.object == "subscription_groups":
-            if options.subscription_group_id is None:
-                raise ConfigurationError(f"{where}: braze needs the option subscription_group_id")
-            if len(target.fields) > 1:
-                raise ConfigurationError(
-                    f"{where}: braze's subscription_groups take external_id alone; begin other columns with _"
-                )
+        if target.object == "subscription_groups" and len(target.fields) > 1:
+            raise ConfigurationError(
+                f"{where}: braze's subscription_groups take external_id alone; begin other columns with _"
+            )
 
     @classmethod
     def limits(cls, object: str, options: Options) -> Limits:
@@ -304,5 +303,5 @@ class Braze(Destination):
 
     def _cleared(self) -> tuple[str, ...]:
         if self._options.clear_fields is not None:
-            return tuple(name.strip() for name in self._options.clear_fields.split(",") if name.strip())
+            return self._options.clear_fields
         return tuple(name for name in self.target.fields if name not in _STANDARD and name != self.target.key)

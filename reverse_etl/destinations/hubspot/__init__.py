@@ -22,7 +22,7 @@ from reverse_etl.destination import Batch, CheckResult, Destination, Found, OptO
 from reverse_etl.destinations.hubspot.client import BATCH, BatchAnswer, Client, parts
 from reverse_etl.environment import credentials, setting
 from reverse_etl.errors import AuthenticationError, ConfigurationError, Rejected
-from reverse_etl.limits import Limits, Options, Rate
+from reverse_etl.limits import Limits, Names, Options, Rate
 from reverse_etl.rendering import for_text
 
 LISTS = "lists"
@@ -50,7 +50,7 @@ class HubspotOptions(Options):
 
     tier: Literal["free", "starter", "professional", "enterprise"] = "free"
     list_id: str | int | None = None
-    clear_fields: str | None = None
+    clear_fields: Names | None = None
     settle_seconds: float = Field(default=5.0, ge=0)
     timeout_seconds: float = Field(default=30.0, gt=0)
 
@@ -134,9 +134,8 @@ class Hubspot(Destination):
                 f"{sync}: HubSpot does not know the object {self.target.object!r} ({refused.error_class}); "
                 "use contacts, companies, lists, or another object's name or type id"
             ) from None
-        cleared = self._options.clear_fields
-        if cleared is not None:
-            self._cleared = tuple(name.strip() for name in cleared.split(",") if name.strip())
+        if self._options.clear_fields is not None:
+            self._cleared = self._options.clear_fields
         else:
             self._cleared = tuple(
                 name for name in self.target.fields if name in known and not known[name].get("hubspotDefined")

@@ -20,7 +20,7 @@ from reverse_etl.destinations.klaviyo.events import IDENTIFIERS, Events
 from reverse_etl.destinations.klaviyo.lists import Lists
 from reverse_etl.destinations.klaviyo.profiles import STANDARD, Profiles
 from reverse_etl.errors import ConfigurationError, Rejected
-from reverse_etl.limits import Limits, Options
+from reverse_etl.limits import Limits, Names, Options
 from reverse_etl.rendering import for_json
 
 _MODES: dict[str, tuple[Mode, ...]] = {
@@ -50,7 +50,7 @@ class KlaviyoOptions(Options):
     bulk_from: int = Field(default=100, gt=0)
     poll_seconds: float = Field(default=2.0, ge=0)
     job_seconds: float = Field(default=600.0, gt=0)
-    clear_fields: str | None = None
+    clear_fields: Names | None = None
     unsubscribe: Literal["list", "everywhere"] = "list"
     custom_source: str | None = None
     metric: str | None = Field(default=None, min_length=1, max_length=127)
@@ -71,7 +71,7 @@ class Klaviyo(Destination):
         super().__init__(target)
         options: KlaviyoOptions = target.options
         self._options = options
-        self._check_configuration()
+        self._check_fields()
         self._client = Client(target.meter, options.revision, options.timeout_seconds)
         self._object = self._made()
 
@@ -86,54 +86,47 @@ class Klaviyo(Destination):
         if target.object == "events":
             return Events(client, target, options.metric, options.backfill)
         cleared = (
-            [name.strip() for name in options.clear_fields.split(",") if name.strip()]
+            options.clear_fields
             if options.clear_fields is not None
-            else [name for name in target.fields if name not in STANDARD and name != target.key]
+            else tuple(name for name in target.fields if name not in STANDARD and name != target.key)
         )
         return Profiles(client, target, cleared, options.bulk_from, options.poll_seconds, options.job_seconds)
 
-    def _check_configuration(self) -> None:
-        target, options, where = self.target, self._options, self.target.sync
-        if not target.object:
-            return  # `kinship check` without a sync
-        if target.object not in _MODES:
-            raise ConfigurationError(f"{where}: klaviyo has no object {target.object!r}; it has {', '.join(_MODES)}")
-        if target.mode not in _MODES[target.object]:
-            allowed = " or ".join(_MODES[target.object])
-            raise ConfigurationError(f"{where}: klaviyo's {target.object} go by mode {allowed}, not {target.mode!r}")
-        if (keys := _KEYS.get(target.object)) and target.key not in keys:
-            raise ConfigurationError(
-                f"{where}: klaviyo's {target.object} are known by {' or '.join(keys)}, not by {target.key!r}"
+    @classmethod
+    def objection(cls, object: str, key: str, mode: Mode, channel: str | None, options: KlaviyoOptions) -> str | None:
+        if object not in _MODES:
+            return f"klaviyo has no object {object!r}; it has {', '.join(_MODES)}"
+        if mode not in _MODES[object]:
+            return f"klaviyo's {object} go by mode {' or '.join(_MODES[object])}, not {mode!r}"
+        if (keys := _KEYS.get(object)) and key not in keys:
+            return f"klaviyo's {object} are known by {' or '.join(keys)}, not by {key!r}"
+        if object == "lists" and options.list_id is None:
+            return "klaviyo's lists need the option list_id"
+        if object == "consent" and channel not in ("email", "sms"):
+            return "klaviyo's consent is for a channel: set channel to email or sms"
+        if object == "consent" and options.list_id is None and options.unsubscribe != "everywhere":
+            return (
+                "klaviyo unsubscribes from everything where no list is given; set the option list_id, or unsubscribe "
+                "to everywhere if that is meant"
             )
-        if target.object == "lists":
-            if options.list_id is None:
-                raise ConfigurationError(f"{where}: klaviyo's lists need the option list_id")
-            if len(target.fields) > 1:
-                raise ConfigurationError(
-                    f"{where}: klaviyo's lists take {target.key} alone; begin other columns with _"
-                )
-        if target.object == "consent":
-            self._check_consent()
-        if target.object == "events" and target.fields:
-            needed = {"time"} | (set() if options.metric else {"metric"})
+        return None
+
+    def _check_fields(self) -> None:
+        target, where = self.target, self.target.sync
+        if not target.fields:
+            return  # `kinship check` without a sync
+        if target.object == "lists" and len(target.fields) > 1:
+            raise ConfigurationError(f"{where}: klaviyo's lists take {target.key} alone; begin other columns with _")
+        if target.object == "consent" and "consented_at" not in target.fields:
+            raise ConfigurationError(
+                f"{where}: klaviyo's consent needs the column consented_at (customers.customer_consents.captured_at)"
+            )
+        if target.object == "events":
+            needed = {"time"} | (set() if self._options.metric else {"metric"})
             if missing := sorted(needed - set(target.fields)):
                 raise ConfigurationError(f"{where}: klaviyo's events need the column {', '.join(missing)}")
             if not set(IDENTIFIERS) & set(target.fields):
                 raise ConfigurationError(f"{where}: klaviyo's events need a column {', '.join(IDENTIFIERS)}")
-
-    def _check_consent(self) -> None:
-        target, options, where = self.target, self._options, self.target.sync
-        if target.channel not in ("email", "sms"):
-            raise ConfigurationError(f"{where}: klaviyo's consent is for a channel: set channel to email or sms")
-        if options.list_id is None and options.unsubscribe != "everywhere":
-            raise ConfigurationError(
-                f"{where}: klaviyo unsubscribes from everything where no list is given; set the option list_id, or "
-                "unsubscribe to everywhere if that is meant"
-            )
-        if target.fields and "consented_at" not in target.fields:
-            raise ConfigurationError(
-                f"{where}: klaviyo's consent needs the column consented_at (customers.customer_consents.captured_at)"
-            )
 
     @classmethod
     def ignores_case(cls, key: str) -> bool:

@@ -35,7 +35,7 @@ from reverse_etl.destinations.mailchimp.client import Client, member_path, probl
 from reverse_etl.destinations.mailchimp.labels import Labels
 from reverse_etl.errors import ConfigurationError, Rejected
 from reverse_etl.http import body
-from reverse_etl.limits import Limits, Options
+from reverse_etl.limits import Limits, Names, Options
 from reverse_etl.rendering import for_json, for_text
 
 OBJECTS = ("members", "tags", "segments")
@@ -64,7 +64,7 @@ class MailchimpOptions(Options):
     status_if_new: Literal["subscribed", "pending", "unsubscribed", "transactional"] = "subscribed"
     tag: str | None = Field(default=None, min_length=1, max_length=100)
     segment_id: int | None = None
-    clear_fields: str | None = None
+    clear_fields: Names | None = None
     timeout_seconds: float = Field(default=120.0, gt=0)
 
 
@@ -330,7 +330,7 @@ class Mailchimp(Destination):
 
     def _cleared(self) -> tuple[str, ...]:
         if self._options.clear_fields is not None:
-            return tuple(name.strip() for name in self._options.clear_fields.split(",") if name.strip())
+            return self._options.clear_fields
         return tuple(name for name in self._merge_fields() if name not in _STANDARD)
 
 

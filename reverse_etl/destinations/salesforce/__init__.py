@@ -34,7 +34,7 @@ from reverse_etl.destinations.salesforce.client import (
 )
 from reverse_etl.environment import credentials, setting
 from reverse_etl.errors import ConfigurationError, Rejected
-from reverse_etl.limits import Limits, Options
+from reverse_etl.limits import Limits, Names, Options
 from reverse_etl.rendering import for_json
 
 _JOB_ROWS = 100_000
@@ -63,7 +63,7 @@ class SalesforceOptions(Options):
 
     edition: Literal["developer", "enterprise", "unlimited"] = "enterprise"
     bulk_from: int = Field(default=2_000, ge=1)
-    clear_fields: str | None = None
+    clear_fields: Names | None = None
     hard_delete: bool = True
     poll_seconds: float = Field(default=2.0, gt=0)
     job_seconds: float = Field(default=7_200.0, gt=0)
@@ -367,7 +367,7 @@ class Salesforce(Destination):
 
     def _cleared(self) -> tuple[str, ...]:
         if self._options.clear_fields is not None:
-            return tuple(name.strip() for name in self._options.clear_fields.split(",") if name.strip())
+            return self._options.clear_fields
         key = self.target.key
         return tuple(name for name in self.target.fields if name != key and self._fields.get(name, {}).get("custom"))
 
