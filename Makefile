@@ -1,18 +1,21 @@
 # make run: set up, write the demo company's files if there are none, run everything.
-# make test: set up, run every test.   make dev: the Dagster UI on loopback.
+# make test: set up, run every test.   make dev: the Dagster UI on loopback.   make dashboards: the dashboards on loopback.
 
 PYTHON ?= python3
 BIN := .venv/bin
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes
 
-.PHONY: run test test-slow test-spark bench-identity dev spark lint types locks clean
+.PHONY: run test test-slow test-spark bench-identity dashboards dev spark lint types locks clean
 
 run: .venv/run.stamp
 	$(BIN)/kinship run
 
 dev: .venv/run.stamp
 	$(BIN)/kinship dev
+
+dashboards: .venv/run.stamp
+	$(BIN)/kinship dashboards
 
 test: .venv/dev.stamp
 	$(BIN)/pytest

@@ -149,6 +149,21 @@ def dev(port: Annotated[int, typer.Option(help="The port of the UI, on this mach
     os.execv(dagster, [dagster, *arguments])  # noqa: S606
 
 
+@app.command()
+def dashboards(
+    port: Annotated[
+        int | None, typer.Option(help="The port; default KINSHIP_DASHBOARDS_PORT, then 8501.", show_default=False)
+    ] = None,
+) -> None:
+    """Open the dashboards over what was published last, on this machine unless KINSHIP_DASHBOARDS_ADDRESS says more."""
+    prepare_environment()
+    if port is not None:
+        os.environ["KINSHIP_DASHBOARDS_PORT"] = str(port)
+    from dashboards.serving import serve
+
+    serve()
+
+
 add_sync_commands(app)
 add_identity_commands(app)
 add_publish_command(app)

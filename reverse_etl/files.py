@@ -143,6 +143,11 @@ def render(column: str, kind: str) -> str:
     return f"case when isfinite({column}) then {column} end" if kind in ("FLOAT", "DOUBLE") else column
 
 
+def is_formula(text: str) -> bool:
+    """Whether a spreadsheet would take the text for a formula."""
+    return re.match(_FORMULA, text) is not None
+
+
 def _operation(batch: Batch) -> str:
     if batch.table is not None:
         return "upsert"

@@ -8,6 +8,7 @@ from kinship.errors import KinshipError, StoppedByGuard
 from kinship.published.outputs import Output
 from kinship.published.publication import Publication
 from kinship.published.reader import open_publication
+from kinship.published.search import SCHEMA as SEARCH
 from kinship.published.writing import types_in
 from reverse_etl.warehouse import one_row, quoted
 
@@ -88,5 +89,6 @@ def _count(connection: duckdb.DuckDBPyConnection, key: str) -> int:
 def _columns(connection: duckdb.DuckDBPyConnection) -> list[tuple[object, ...]]:
     return connection.execute(
         "select schema_name, table_name, column_index, column_name, data_type from duckdb_columns()"
-        " where not internal order by all"
+        " where not internal and schema_name <> ? order by all",
+        [SEARCH],
     ).fetchall()

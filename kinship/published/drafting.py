@@ -22,6 +22,7 @@ from kinship.published.operations import write_operations, write_syncs
 from kinship.published.outputs import Output, as_text, outputs, sources_with_personal_ids, sync_outputs
 from kinship.published.pruning import SPILL
 from kinship.published.publication import MASKED_WAREHOUSE, PARQUET, WAREHOUSE, Publication
+from kinship.published.search import add_search
 from kinship.published.writing import (
     FULL,
     MASKED,
@@ -159,6 +160,7 @@ def _look(
 
 def _write_tables(connection: duckdb.DuckDBPyConnection, source: str, tables: Sequence[Output]) -> list[Output]:
     copy_tables(connection, source, tables)
+    add_search(connection, FULL)
     metrics = write_metrics(connection, source, FULL)
     known = types_in(connection, FULL)
     return [

@@ -14,6 +14,9 @@ from reverse_etl.warehouse import literal, one_row, quoted
 STORAGE = "v1.4.0"
 """Clients from DuckDB 1.4 on can open the files; later writes keep it so."""
 
+SORTED_BY = ("customer_id", "left_record_id")
+"""Tables are sorted by the first of these that they have: everything about one person then lies in a few blocks."""
+
 FULL, MASKED = "full_copy", "masked_copy"
 """What the two files are called in the connection that writes them."""
 
@@ -28,8 +31,7 @@ def add_file(connection: duckdb.DuckDBPyConnection, path: Path, catalog: str, mo
 def copy_tables(connection: duckdb.DuckDBPyConnection, source: str, outputs: Sequence[Output]) -> None:
     """Copy tables and views from the catalog `source` into the full file, as tables.
 
-    What has a customer lies in the order of customers, so that a look at one reads a few blocks. Times with a zone
-    become UTC without one, as everywhere. Raises `KinshipError` for a table that is not there, `StoppedByGuard` for
+    Times with a zone become UTC without one, as everywhere. Raises `KinshipError` for a table that is not there, `StoppedByGuard` for
     columns that the project does not describe.
     """
     known = types_in(connection, source)
@@ -49,7 +51,7 @@ def copy_tables(connection: duckdb.DuckDBPyConnection, source: str, outputs: Seq
             f"{quoted(column)} at time zone 'UTC' as {quoted(column)}" if kind.endswith("TIME ZONE") else quoted(column)
             for column, kind in known[output.key].items()
         ]
-        order = "order by customer_id" if "customer_id" in known[output.key] else ""
+        order = next((f"order by {column}" for column in SORTED_BY if column in known[output.key]), "")
         _write(connection, FULL, output, columns, source, order)
 
 

@@ -1,0 +1,51 @@
+"""The application: which pages there are, and what becomes of an error on any of them.
+
+`kinship dashboards` starts it. A page is a file in `views/` and a line here. The folder cannot be called `pages`:
+Streamlit would run a page at a deep link by itself, past this file.
+"""
+
+import logging
+import os
+from pathlib import Path
+
+import streamlit as st
+
+from dashboards import data
+from kinship.errors import KinshipError
+
+# file in `views/` (and path in the address), title, icon
+PAGES = (
+    ("overview", "Overview", ":material/monitoring:"),
+    ("customer", "Customer", ":material/person_search:"),
+    ("segments", "Segments", ":material/group_work:"),
+    ("journeys", "Journeys", ":material/route:"),
+    ("activation", "Activation", ":material/send:"),
+    ("identity", "Identity", ":material/fingerprint:"),
+    ("quality", "Data quality", ":material/verified:"),
+)
+
+_STYLE = """
+<style>
+.stMainBlockContainer { padding-top: 4.5rem; padding-bottom: 3rem; }
+@media (max-width: 640px) { .stMainBlockContainer { padding-left: 1rem; padding-right: 1rem; } }
+</style>
+"""
+
+# an icon of our own: Streamlit fetches a named one from its maker for the browser tab
+st.set_page_config(page_title="Kinship", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
+page = st.navigation(
+    [st.Page(f"views/{file}.py", title=title, icon=icon, url_path=file) for file, title, icon in PAGES], position="top"
+)
+st.html(_STYLE)
+try:
+    data.follow()
+    page.run()
+except KinshipError as error:
+    st.title(page.title, anchor=False)
+    st.warning(str(error), icon=":material/info:")
+except Exception as error:
+    if os.environ.get("KINSHIP_DEBUG"):
+        raise
+    # the text of an unforeseen error may quote a person's data: its class alone is safe to show and to log
+    logging.getLogger("dashboards").error("page %s: unexpected %s", page.url_path, type(error).__name__)
+    st.error(f"This page met an unexpected {type(error).__name__}. With KINSHIP_DEBUG=1 the log says where.")

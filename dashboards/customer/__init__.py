@@ -1,0 +1,1 @@
+"""The parts of the customer page, one per file; each shows one customer by id."""

@@ -1,0 +1,6 @@
+"""Journeys."""
+
+from dashboards import layout
+
+layout.header("Journeys", "")
+layout.missing("This page is not there yet.")

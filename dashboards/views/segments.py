@@ -1,0 +1,6 @@
+"""Segments."""
+
+from dashboards import layout
+
+layout.header("Segments", "")
+layout.missing("This page is not there yet.")
