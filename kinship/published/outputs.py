@@ -13,7 +13,8 @@ SCHEMAS = ("identity", "customers", "predictions", "segments", "reporting")
 PRIVATE = ("stg_", "int_")
 
 SYNCS = "reverse_etl"
-"""The schema that the syncs write, not dbt: its tables stand among dbt's sources."""
+BOOKS = (SYNCS, "operations")
+"""Schemas that syncs and gates write, not dbt: their tables stand among dbt's sources."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,9 @@ def outputs(manifest: Mapping[str, Any]) -> list[Output]:
     return sorted(found, key=lambda output: output.key)
 
 
-def sync_outputs(manifest: Mapping[str, Any]) -> list[Output]:
-    """The tables in which the syncs say what they did."""
-    sources = [source for source in manifest["sources"].values() if source["schema"] == SYNCS]
+def books(manifest: Mapping[str, Any]) -> list[Output]:
+    """The tables in which syncs and gates say what they did, by name."""
+    sources = [source for source in manifest["sources"].values() if source["schema"] in BOOKS]
     found = [Output(source["schema"], source["identifier"], _columns(source)) for source in sources]
     return sorted(found, key=lambda output: output.key)
 
