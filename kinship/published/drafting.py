@@ -17,7 +17,7 @@ from kinship.limits import limit
 from kinship.manifest import digest_of, load_manifest
 from kinship.metrics.tables import SCHEMA as METRICS
 from kinship.metrics.tables import write as write_metrics
-from kinship.published.masking import prepare, read_key
+from kinship.published.masking import prepare, read_key, write_stand_ins
 from kinship.published.outputs import SYNCS, Output, as_text, books, outputs, sources_with_personal_ids
 from kinship.published.pruning import SPILL
 from kinship.published.publication import MASKED_WAREHOUSE, PARQUET, WAREHOUSE, Publication
@@ -94,6 +94,7 @@ def write_draft(settings: Settings, last: Publication | None, folder: Path, parq
             connection.execute("use memory")
         add_file(connection, folder / MASKED_WAREHOUSE, MASKED, OPEN)
         prepare(connection, read_key(settings.published), FULL, sources_with_personal_ids(manifest))
+        write_stand_ins(connection, FULL)
         mask_tables(connection, changed)
         if parquet is not None:
             catalog, mode = (FULL, PRIVATE) if parquet == "full" else (MASKED, OPEN)
