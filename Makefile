@@ -6,7 +6,9 @@ BIN := .venv/bin
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes
 
-.PHONY: run test test-slow test-spark bench-identity dashboards dev spark lint types locks clean
+.PHONY: install run test test-slow test-spark bench-identity dashboards dev spark lint types locks clean
+
+install: .venv/run.stamp
 
 run: .venv/run.stamp
 	$(BIN)/kinship run

@@ -5,7 +5,8 @@
 * diff: all rows accepted, 1 % changed: `kinship plan` beside a plain full outer join of the same hashes in DuckDB, and
   the peak memory of both (`--plan-rows`, default 1,000,000; 10,000,000 takes 4 GB of disk);
 * http: a first run to a local HTTP sink by the destination `webhook`, beside a bare httpx loop that sends the same
-  batches, and beside drt-core 1.2.1 (in an environment of its own, made here) by batch and row by row;
+  batches, with answers at once, after 20 ms and after 100 ms, and beside drt-core 1.2.1 (in an environment of its own,
+  made here) by batch and row by row;
 * file: a first run to the file destination (CSV), and a run in which nothing changed;
 * vtiger: a first run against the local server of the tests, beside a bare httpx client that makes the same queries and
   creates one after the other.

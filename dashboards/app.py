@@ -1,7 +1,7 @@
-"""The application: which pages there are, and what becomes of an error on any of them.
+"""The application: runs the page that is asked for, and says what becomes of an error on any of them.
 
-`kinship dashboards` starts it. A page is a file in `views/` and a line here. The folder cannot be called `pages`:
-Streamlit would run a page at a deep link by itself, past this file.
+`kinship dashboards` starts it. The pages' folder, `views/`, cannot be called `pages`: Streamlit would run a page at a
+deep link by itself, past this file.
 """
 
 import logging
@@ -11,18 +11,8 @@ from pathlib import Path
 import streamlit as st
 
 from dashboards import data
+from dashboards.menu import PAGES
 from kinship.errors import KinshipError
-
-# file in `views/` (and path in the address), title, icon
-PAGES = (
-    ("overview", "Overview", ":material/monitoring:"),
-    ("customer", "Customer", ":material/person_search:"),
-    ("segments", "Segments", ":material/group_work:"),
-    ("journeys", "Journeys", ":material/route:"),
-    ("activation", "Activation", ":material/send:"),
-    ("identity", "Identity", ":material/fingerprint:"),
-    ("quality", "Data quality", ":material/verified:"),
-)
 
 _STYLE = """
 <style>

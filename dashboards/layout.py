@@ -13,6 +13,7 @@ from dashboards import data
 from dashboards.viewer import sign_in, viewer
 from reverse_etl.files import is_formula
 
+_ACRONYMS = {"b2b": "B2B", "sms": "SMS", "vip": "VIP"}
 _MARKDOWN = re.compile(r"([!-/:-@\[-`{-~])")
 
 
@@ -47,7 +48,7 @@ def plain(text: object) -> str:
 
 def words(name: str) -> str:
     """A name in the tables as people read it: `cart_viewed` is "Cart viewed"."""
-    said = name.replace("_", " ").strip()
+    said = " ".join(_ACRONYMS.get(word, word) for word in name.split("_")).strip()
     return said[:1].upper() + said[1:]
 
 
@@ -69,7 +70,7 @@ def figures(labelled: Sequence[tuple[str, str] | tuple[str, str, str]]) -> None:
 
 
 def table(
-    frame: pd.DataFrame, *, columns: dict[str, Any] | None = None, height: int | Literal["auto"] = "auto"
+    frame: pd.DataFrame, *, columns: dict[str, Any] | None = None, height: int | Literal["auto", "content"] = "auto"
 ) -> None:
     """A table as wide as the page. Its own export is off: `download` gives one that a spreadsheet opens safely."""
     st.dataframe(frame, hide_index=True, column_config=columns, height=height)

@@ -11,8 +11,11 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rich.markup import escape
+
 from kinship.errors import KinshipError
 from kinship.settings import Settings
+from kinship.tables import console_for, plain_table
 
 
 class AccessLogUnwritable(KinshipError):
@@ -69,6 +72,23 @@ def looks(settings: Settings) -> Iterator[Look]:
                 yield Look(**{**row, "at": datetime.fromisoformat(row["at"])})
             except (ValueError, TypeError, KeyError):
                 continue
+
+
+def print_looks(settings: Settings, customer_id: str | None, limit: int, *, as_json: bool) -> None:
+    """Print the newest looks, at one customer or at all, as a table or as JSON."""
+    asked = [look for look in looks(settings) if customer_id in (None, look.customer_id)]
+    newest = asked[: -limit - 1 : -1]
+    if as_json:
+        print(json.dumps([asdict(look) for look in newest], default=datetime.isoformat))
+        return
+    console = console_for()
+    table = plain_table("", ["when", "who", "customer", "saw", "page"])
+    for look in newest:
+        seen = "masked" if look.is_masked else "personal data"
+        table.add_row(f"{look.at:%Y-%m-%d %H:%M:%S}", escape(look.viewer), look.customer_id, seen, look.page)
+    console.print(table if newest else "nobody has looked")
+    if len(asked) > limit:
+        console.print(f"and {len(asked) - limit:,} before: --limit shows more", highlight=False)
 
 
 class _opened:

@@ -4,7 +4,7 @@ import os
 import sys
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -29,6 +29,7 @@ app = typer.Typer(
 )
 
 DEMO_PEOPLE, DEMO_DAYS, DEMO_SEED = 2_000, 180, 1
+DEFINITIONS = ("-m", "orchestration.definitions", "-d", str(ROOT))
 
 
 def main() -> None:
@@ -137,16 +138,68 @@ def extract(
 @app.command()
 def dev(port: Annotated[int, typer.Option(help="The port of the UI, on this machine only.")] = 3000) -> None:
     """Open the Dagster UI of this project on 127.0.0.1."""
+    _prepare_server()
+    print(f"Dagster at http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
+    _become("dagster", "dev", *DEFINITIONS, "-h", "127.0.0.1", "-p", str(port))
+
+
+@app.command()
+def webserver(
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; Dagster asks for no password (docs/production.md).")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port.")] = 3000,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Show everything, start nothing.")] = False,
+) -> None:
+    """Serve the Dagster UI, without the daemon: one of the two services of an installation that stays up."""
+    _prepare_server()
+    _become("dagster-webserver", *DEFINITIONS, "-h", host, "-p", str(port), *(["--read-only"] if read_only else []))
+
+
+@app.command()
+def daemon() -> None:
+    """Run Dagster's schedules, sensors and queue: the other of the two services."""
+    _prepare_server()
+    _become("dagster-daemon", "run", *DEFINITIONS)
+
+
+@app.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="Where to put the copy, in a new folder named by the time.")],
+) -> None:
+    """Copy what cannot be built again: the warehouse, ledgers, cursors and Dagster's history."""
+    prepare_environment()
+    from kinship.backup import back_up
+
+    done = back_up(settings(), folder)
+    print(f"{done.files:,} files, {done.bytes / 1e6:,.0f} MB, in {done.folder}")
+
+
+@app.command()
+def docs() -> None:
+    """Write dbt's documentation of the warehouse as one page: models, columns, tests and lineage."""
+    prepare_environment()
+    from kinship.lineage import write_page
+
+    print(f"models, columns and lineage: {write_page(settings())}")
+    if (checks := settings().data_docs / "index.html").exists():
+        print(f"checks of the last run: {checks}")
+
+
+def _prepare_server() -> None:
     prepare_environment()
     from kinship.manifest import prepare_manifest
     from kinship.pipeline import prepare_instance
 
     prepare_manifest()
     prepare_instance()
-    dagster = str(Path(sys.executable).with_name("dagster"))
-    print(f"Dagster at http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
-    arguments = ["dev", "-m", "orchestration.definitions", "-d", str(ROOT), "-h", "127.0.0.1", "-p", str(port)]
-    os.execv(dagster, [dagster, *arguments])  # noqa: S606
+
+
+def _become(program: str, *arguments: str) -> NoReturn:
+    """Go on as a program of this environment, so that a signal to this process reaches it."""
+    sys.stdout.flush()
+    path = str(Path(sys.executable).with_name(program))
+    os.execv(path, [path, *arguments])  # noqa: S606
 
 
 @app.command()
@@ -162,6 +215,20 @@ def dashboards(
     from dashboards.serving import serve
 
     serve()
+
+
+@app.command("access-log")
+def access_log(
+    customer: Annotated[
+        str | None, typer.Argument(metavar="[CUSTOMER]", help="A customer id; default: everybody.", show_default=False)
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Looks at the most, newest first.")] = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say who looked at whom in the dashboards, newest first."""
+    from kinship.access import print_looks
+
+    print_looks(settings(), customer, limit, as_json=as_json)
 
 
 add_sync_commands(app)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 TITLES = {
     "people": "staging, identity, customers",
     "segments": "segments",
-    "activation": "activation, reporting",
+    "activation": "activation, metrics, reporting",
     "raw_gate": "checks on raw",
     "customers_gate": "checks on customers",
     "segments_gate": "checks on segments",

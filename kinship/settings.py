@@ -46,6 +46,11 @@ class Settings:
         return self.state / "published"
 
     @property
+    def lineage(self) -> Path:
+        """The page that `kinship docs` writes."""
+        return self.state / "docs" / "index.html"
+
+    @property
     def exposures(self) -> Path:
         """The folder of the syncs' exposures, which dbt reads as one of its model paths (kinship/exposures.py)."""
         return self.state / "dbt" / "exposures"

@@ -1,17 +1,16 @@
 """The sources as Dagster assets: one op per source, one asset per raw table."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import dagster as dg
 
+from kinship.quality import LATE_AFTER, OVERDUE_AFTER
 from kinship.settings import settings
 from orchestration.extract import ExtractError, ExtractResult, Source, extract, sources
 from orchestration.layers import WRITER
 
-# A source that hands over files each day is late after a day and a half.
-FRESH = dg.FreshnessPolicy.time_window(warn_window=timedelta(hours=26), fail_window=timedelta(hours=36))
+FRESH = dg.FreshnessPolicy.time_window(warn_window=LATE_AFTER, fail_window=OVERDUE_AFTER)
 # What a second try may cure: a share that drops out, a file that is being replaced.
 RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 LEDGER = "extracted_files"

@@ -7,10 +7,11 @@ import dagster as dg
 
 from expectations import activation, customers, identity, predictions, raw, segments, suites
 from expectations.suites import Suite
-from kinship import builds
+from kinship import builds, quality
 from kinship.builds import CheckResult
 from kinship.manifest import load_manifest
 from kinship.segments.header import headers
+from kinship.settings import settings
 from kinship.warehouse import connect
 from orchestration.layers import REBUILD_TAG, WRITER
 
@@ -58,10 +59,17 @@ def _gate(gate: Gate) -> dg.AssetChecksDefinition:
             if REBUILD_TAG in context.run.tags or builds.unchanged_since(warehouse) is None:
                 results = suites.run(warehouse, gate.suites, builds.baseline(warehouse), context.run.run_id)
                 builds.save_checks(warehouse, gate.name, results)
+                quality.save_gate(warehouse, context.run.run_id, gate.name, results)
             else:
                 results = builds.load_checks(warehouse, gate.name)
-            if gate.is_last and not any(not r.passed and r.severity == "error" for r in results):
+            stopping = [r for r in results if not r.passed and r.severity == "error"]
+            if gate.is_last and not stopping:
                 builds.finish(warehouse, context.run.run_id)
+        if stopping:
+            said = (f"{r.asset}: {what}" for r in stopping for what in r.failed)
+            quality.note_stop(settings(), context.run.run_id, gate.name, said)
+        elif gate.is_last:
+            quality.forget_stop(settings())
         found = {(result.asset, result.name): result for result in results}
         for asset, suite in gate.checks:
             # a table that never sent a file has no row in the frame, and nothing to hold against it

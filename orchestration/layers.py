@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 
-from kinship import builds
+from kinship import builds, quality
 from kinship.manifest import dbt_executable, load_manifest, manifest_path
 from kinship.segments.header import header, is_segment
 from kinship.settings import ROOT, settings
@@ -91,6 +91,7 @@ def _stretch(name: str, paths: Sequence[str]) -> dg.AssetsDefinition:
             since = None if rebuild else builds.unchanged_since(warehouse)
             if since is None and name == "people":
                 builds.begin(warehouse, context.run_id)
+                quality.save_columns(warehouse)
         if since is not None:
             reason = f"nothing new since {since:%Y-%m-%d %H:%M:%S} UTC"
             for key in TopologicalSorter(context.assets_def.asset_deps).static_order():
@@ -107,7 +108,17 @@ def _stretch(name: str, paths: Sequence[str]) -> dg.AssetsDefinition:
             *("--log-level-file", "none"),
             *(["--full-refresh"] if rebuild else []),
         ]
-        yield from dbt.cli(arguments, context=context, target_path=_target_folder(name)).stream()
+        folder = _target_folder(name)
+        results = folder / "run_results.json"
+        results.unlink(missing_ok=True)  # of the run before
+        try:
+            yield from dbt.cli(arguments, context=context, target_path=folder).stream()
+        finally:
+            if results.exists():
+                with connect(read_only=False) as warehouse:
+                    failed = quality.save_tests(warehouse, name, context.run_id, folder, load_manifest())
+                if failed:
+                    quality.note_stop(settings(), context.run_id, name, failed)
 
     return build
 

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Container, Sequence
 
 from reverse_etl.destination import Batch, Outcome
-from reverse_etl.errors import LedgerError
 from reverse_etl.journal import Record
 from reverse_etl.ledger import Ledger
 
@@ -21,7 +20,7 @@ class Book:
         self._said: list[Record] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._writing: asyncio.Task[None] | None = None
-        self._failure: LedgerError | None = None
+        self._failure: Exception | None = None
 
     async def claim(self, batch: Batch) -> None:
         """Say, durably, that these rows are about to be sent. Raises LedgerError."""
@@ -57,10 +56,10 @@ class Book:
         while self._said or self._waiting:
             said, waiting = self._said, self._waiting
             self._said, self._waiting = [], []
-            if self._failure is None:
+            if said and self._failure is None:
                 try:
                     await asyncio.to_thread(self._ledger.write, said)
-                except LedgerError as error:
+                except Exception as error:
                     self._failure = error
             for one in waiting:
                 if not one.done():

@@ -33,6 +33,9 @@ from reverse_etl.warehouse import attached, one_thread
 
 __all__ = ["Progress", "RunResult", "run_sync", "target_of"]
 
+LOOKING_SECONDS = 1.0
+"""How long a run waits for whoever looks at the ledger just now, as a dashboard does for some milliseconds."""
+
 
 def run_sync(
     sync: Sync,
@@ -53,7 +56,8 @@ def run_sync(
     Raises GuardError before the first call, ConfigurationError (AuthenticationError among them), LockedError,
     LedgerError.
     """
-    with open_ledger(settings.ledger / f"{sync.name}.duckdb", write=not dry_run) as connection:
+    path = settings.ledger / f"{sync.name}.duckdb"
+    with open_ledger(path, write=not dry_run, patience=LOOKING_SECONDS) as connection:
         run = _Run(sync, settings, connection, patience or Patience(), allow_change_share, on_progress, limit)
         if dry_run:
             return run.rehearse(resync=resync)

@@ -120,7 +120,7 @@ def _answers(connection: duckdb.DuckDBPyConnection, about: About, operation: Ope
         select
             $1 as run_id, $2 as sync, sha256(key) as key_hash, customer_id, operation,
             case when accepted then 'accepted' else 'rejected' end as outcome, error_class, recorded_at
-        from outcomes order by seq""",
+        from outcomes""",
         [about.run_id, about.sync],
     )
     counts = {Operation.ADD: "added", Operation.CHANGE: "changed", Operation.REMOVE: "removed"}

@@ -25,6 +25,9 @@ import pyarrow as pa
 _FRAME = struct.Struct("<II")
 """Length and CRC-32 of a record."""
 
+# macOS has none that leaves the times of the file out
+_sync = getattr(os, "fdatasync", os.fsync)
+
 Kind = Literal["claims", "outcomes", "released"]
 
 
@@ -72,7 +75,7 @@ class Journal:
                 data = json.dumps(asdict(self._about)).encode() + b"\n" + data
             try:
                 _write(self._file, data)
-                os.fdatasync(self._file)
+                _sync(self._file)
             except OSError:
                 # half a record would hide all that come after it
                 os.ftruncate(self._file, self._size)

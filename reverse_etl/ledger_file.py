@@ -3,6 +3,7 @@
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,15 +87,16 @@ def _hold(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def open_ledger(path: Path, *, write: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_ledger(path: Path, *, write: bool, patience: float = 0.0) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection with the ledger's tables in its main database, locked against other runs of the sync.
 
-    To plan (`write=False`) a ledger that does not exist yet is an empty one in memory. Raises LockedError.
+    To plan (`write=False`) a ledger that does not exist yet is an empty one in memory. Waits `patience` seconds for
+    another process, then raises LockedError.
     """
     with _hold(path):
         if write and not path.exists():
             _create(path)
-        connection = _connect(path, write=write)
+        connection = _connect(path, write=write, patience=patience)
         try:
             if path.exists() and not write and _is_behind(connection, path):
                 connection.close()
@@ -134,13 +136,20 @@ def _catch_up(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         journal_of(path).unlink(missing_ok=True)
 
 
-def _connect(path: Path, *, write: bool) -> duckdb.DuckDBPyConnection:
-    try:
-        connection = duckdb.connect(str(path), read_only=not write) if path.exists() else duckdb.connect(":memory:")
-    except duckdb.IOException as error:
-        if "lock" not in str(error):
-            raise
-        raise LockedError(f"{path.stem} is being synced by another process; its ledger {path} is locked") from None
+def _connect(path: Path, *, write: bool, patience: float = 0.0) -> duckdb.DuckDBPyConnection:
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            connection = duckdb.connect(str(path), read_only=not write) if path.exists() else duckdb.connect(":memory:")
+            break
+        except duckdb.IOException as error:
+            if "lock" not in str(error):
+                raise
+            if time.monotonic() >= deadline:
+                raise LockedError(
+                    f"{path.stem} is being synced by another process; its ledger {path} is locked"
+                ) from None
+            time.sleep(0.05)
     # payloads pass through this connection: they must not be spilled to disk
     connection.execute("set temp_directory = ''")
     # rows of `results` are in the warehouse before the file is closed: to compress them first is a waste

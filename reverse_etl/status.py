@@ -1,7 +1,7 @@
 """Where syncs stand, and whether destinations can be reached."""
 
 import asyncio
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from reverse_etl.destination import CheckResult, Destination, Target, destinatio
 from reverse_etl.difference import columns_of, fields_of
 from reverse_etl.engine import target_of
 from reverse_etl.errors import ConfigurationError, LockedError, NotConfigured, SyncError
-from reverse_etl.ledger import open_ledger, utcnow
+from reverse_etl.ledger import calls_of_the_day, open_ledger, utcnow
 from reverse_etl.pace import Meter
 from reverse_etl.warehouse import attached, one_row
 
@@ -46,6 +46,10 @@ class SyncStatus:
     """When the first of the refused rows is tried again."""
     stalled: str | None = None
     """Why the sync does not get on; None when it does."""
+    calls_today: int = field(default=0, repr=False)
+    """Calls of the last 24 hours. Not shown with the rest: it changes though nothing happens."""
+    calls_per_day: int | None = None
+    """How many of them the tool or the sync's options allow; None where they are not limited."""
 
     def as_json(self) -> dict[str, Any]:
         """The stable shape of `kinship status --json`."""
@@ -86,12 +90,13 @@ def sync_status(sync: Sync, settings: Settings) -> SyncStatus:
                 f"select count(distinct key), count(distinct key) filter ({UNTOLD}) from opt_outs",  # noqa: S608
             )
             stalled = _stall(connection, utcnow())
+            calls_today = calls_of_the_day(connection)
             (next_attempt_at,) = one_row(connection, "select min(next_attempt_at) from rejected")
             last = connection.execute(
                 "select status, started_at, message from runs order by started_at desc limit 1"
             ).fetchone()
     except LockedError:
-        return SyncStatus(sync.name, sync.destination, "running")
+        return SyncStatus(sync.name, sync.destination, "running", calls_per_day=sync.limits.calls_per_day)
     state, at, message = last or ("never", None, None)
     # nobody holds the ledger, so a run that says it is running died
     state = "interrupted" if state == "running" else state
@@ -108,6 +113,8 @@ def sync_status(sync: Sync, settings: Settings) -> SyncStatus:
         stalled=stalled,
         opt_outs=opt_outs,
         untold_opt_outs=untold,
+        calls_today=calls_today,
+        calls_per_day=sync.limits.calls_per_day,
     )
 
 

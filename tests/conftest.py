@@ -69,6 +69,26 @@ def published(built_company: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return data
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A Chromium without a window. For a module: while Playwright is there, no other event loop can run."""
+    from browser import chromium
+
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def dashboards(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The dashboards of the published company as anybody at this machine sees them, for tests that only look."""
+    from browser import served
+    from dashboards_house import apart
+
+    folder = tmp_path_factory.mktemp("dashboards")
+    with served(apart(published, folder / "data"), folder / "dashboards.log") as server:
+        yield server
+
+
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A Spark of this machine with the graph functions, for tests marked `spark`."""

@@ -20,6 +20,7 @@ ELSEWHERE = {
     "make lint",
     "make types",
     "make dev",
+    "make install",  # a part of `make run`
     "make test-slow",
     "make locks",
     "make spark",
@@ -28,6 +29,11 @@ ELSEWHERE = {
     "python benchmarks/limit_steps.py components --rows 60000000",
     "make test-spark",
     "kinship dev",
+    # tests/test_production.py
+    "kinship webserver",
+    "kinship webserver --read-only",
+    "kinship daemon",
+    "kinship backup /backups/kinship",
     "kinship run",
     "kinship run --rebuild",  # tests/test_recipes.py
     "kinship run --accept-change",  # tests/test_recipes.py
@@ -46,6 +52,12 @@ ELSEWHERE = {
     "kinship suppress email",
     "kinship drift",
     "kinship drift SYNC",
+    # tests/test_metrics.py
+    "mf query --metrics net_revenue --group-by metric_time__month",
+    "mf query --metrics active_customers,churn_rate --group-by metric_time__month,country --order metric_time__month",
+    "mf query --metrics reachable_audience,consent_rate --group-by channel",
+    "mf list metrics",
+    "mf validate-configs",
     "kinship resolve",
     "kinship resolve people.csv --id id --out resolved.csv",
 }
@@ -65,6 +77,7 @@ HERE = {
     "kinship status",
     "kinship extract",
     "kinship check file",
+    "kinship docs",
     "kinship demo --until 2026-07-07",
 }
 
@@ -106,6 +119,12 @@ def test_every_link_and_file_named_is_there() -> None:
     for page in DOCS:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_test_named_is_there() -> None:
+    there = {name for file in (ROOT / "tests").glob("*.py") for name in re.findall(r"def (test_\w+)", file.read_text())}
+    named = {name for doc in DOCS for name in re.findall(r"`(test_\w+)`", doc.read_text())}
+    assert named and named <= there, named - there
 
 
 def test_every_table_the_readme_names_is_there(built_company: Path) -> None:

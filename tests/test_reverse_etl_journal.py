@@ -8,10 +8,12 @@ import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reverse_etl_house import House, people, run
 
 from reverse_etl.destination import Batch, Operation, Outcome, Row
+from reverse_etl.errors import LedgerError
 from reverse_etl.folding import fold
-from reverse_etl.journal import About, left_over
+from reverse_etl.journal import About, Record, left_over
 from reverse_etl.ledger import Ledger, open_ledger
 from reverse_etl.ledger_file import SCHEMA, journal_id, journal_of
 
@@ -175,3 +177,36 @@ def test_a_journal_names_its_run(tmp_path: Path) -> None:
     with duckdb.connect(str(file), read_only=True) as connection:
         left = left_over(journal_of(file), journal_id(connection))
     assert left is not None and left[0] == About(left[0].id, "run", "sync_sink__people", "any")
+
+
+def test_an_answer_and_the_next_claim_are_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = House(tmp_path, options={"batch_size": 1})
+    house.consent([(f"c{n}", "granted") for n in range(10)])
+    house.want(people(*range(10)))
+    writes: list[list[str]] = []
+    original = Ledger.write
+
+    def write(ledger: Ledger, records: list[Record]) -> None:
+        writes.append([record.kind for record in records])
+        original(ledger, records)
+
+    monkeypatch.setattr(Ledger, "write", write)
+    assert run(house).added == 10
+    assert writes == [["claims"], *[["outcomes", "claims"]] * 9, ["outcomes"]]
+    assert not journal_of(house.settings.ledger / f"{house.name}.duckdb").exists()
+
+
+def test_nothing_is_sent_before_its_claim_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = House(tmp_path)
+    house.consent([("c1", "granted")])
+    house.want(people(1))
+
+    def fail(ledger: Ledger, records: list[Record]) -> None:
+        raise LedgerError("make room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "write", fail)
+        with pytest.raises(LedgerError):
+            run(house)
+    assert list((tmp_path / "outbox").rglob("*.csv")) == []
+    assert run(house).added == 1

@@ -1,5 +1,6 @@
 """One file makes a segment; the folder holds it to its promise and keeps who entered and left."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from conftest import DBT, ROOT, call, environment
 from macros import render
 
-from kinship.segments.header import header
+from kinship.segments.header import header, headers
 
 PROJECT = ("models", "seeds", "dbt_project", "dbt_project.yml", "profiles.yml")
 HEADER = "/*\nWhat:    a trial.\nOwner:   trial@example.com\nPurpose: marketing\n*/\n"
@@ -188,6 +189,20 @@ def test_python_reads_what_dbt_checks() -> None:
     )
     assert (told.what, told.owner, told.purpose) == ("a trial of two lines: here", "trial@example.com", "marketing")
     assert told.largest_change == 0.5
+
+
+def test_a_table_says_what_the_headers_say(project: Path, company: Path) -> None:
+    introduction = HEADER.replace("a trial.", "a trial of O'Neill's\n    in two lines: 1 \\ 2.")
+    build(project, company, introduction, trial=first_customers(1))
+    call(DBT, "build", "--select", "rpt_segments", env=environment(company), cwd=project)
+    found = look_up(company, "select segment, what, owner, purpose from reporting.rpt_segments order by segment")
+    told = headers(json.loads((project / "target" / "manifest.json").read_text()))
+    assert found == [(one.name, one.what, one.owner, one.purpose) for one in told]
+    assert ("trial", "a trial of O'Neill's in two lines: 1 \\ 2.", "trial@example.com", "marketing") in found
+    syncs = dict(look_up(company, "select segment, syncs from reporting.rpt_segments"))
+    # the one reads the segment itself, the other all memberships
+    assert syncs["cart_abandoned_4_hours"] == "sync_file__cart_abandoned, sync_vtiger__contacts"
+    assert syncs["trial"] == "sync_vtiger__contacts"
 
 
 def test_what_was_told_before_there_were_stays_is_taken_over(project: Path, company: Path) -> None:

@@ -92,6 +92,7 @@ CASES: dict[str, list[tuple[str, list[str]]]] = {
     "holdout": [("holdout('winback', 50, 'v')", TEXTS)],
     "snake_case": [("snake_case('v')", TEXTS)],
     "url_decoded": [("url_parameter('v', 'utm_source')", URLS), ("url_host('v')", URLS), ("safe_path('v')", URLS)],
+    "text_literal": [("text_literal('O\\'Neill \\\\ \"1 %\"')", [""])],
     "utc_timestamp": [("utc_timestamp('v')", TIMES)],
     "utc_from_epoch_seconds": [("utc_from_epoch_seconds('v')", EPOCHS)],
 }

@@ -31,7 +31,7 @@ def show(customer_id: str) -> bool:
             ("Orders", f"{person['order_count'] or 0:,}"),
             ("Revenue", layout.euro(person["revenue_eur"] or 0), "Net of refunds and cancellations, in euro."),
             (
-                "Expected, 12 months",
+                "Expected",
                 layout.euro(person["expected_value_12_months_eur"]) or "–",
                 "What the model expects this person to spend in twelve months (Predictions says more).",
             ),

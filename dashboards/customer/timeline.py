@@ -100,8 +100,8 @@ def _line(event: dict[Any, Any]) -> str:
 
     occurred: datetime = event["occurred_at"]
     said = [f"{occurred:%H:%M}", _icon(event["channel"]), f"**{layout.plain(layout.words(event['event_type']))}**"]
-    about = ("product",) if has("product") else ("detail", "campaign", "page_path")
-    facts = [layout.plain(event[name]) for name in about if has(name)]
+    named = next((name for name in ("product", "detail", "page_path") if has(name)), None)
+    facts = [layout.plain(event[name]) for name in (named, "campaign") if name and has(name)]
     if has("amount"):
         facts.append(layout.plain(f"{event['amount']:,.2f} {event['currency'] if has('currency') else ''}"))
     facts += [layout.plain(event[name]) for name in ("order_id", "ticket_id") if has(name)]

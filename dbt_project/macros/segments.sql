@@ -4,11 +4,15 @@
     written down, and how many there were. The books themselves are in models/segments/memberships/.
 -#}
 
-{#- A field of the header of the segment being built, '' when it is not there. kinship/segments/header.py reads the same fields. -#}
-{% macro segment_header(field) -%}
-    {%- set header = modules.re.match('\\s*/\\*(.*?)\\*/', model.raw_code, modules.re.DOTALL) -%}
-    {%- set said = modules.re.search('(?m)^\\s*' ~ field ~ ':[ \\t]*(\\S.*?)\\s*$', header.group(1)) if header else none -%}
-    {{- said.group(1) if said else '' -}}
+{#-
+    A field of the header of a segment, by default of the one being built; '' when it is not there. `Purpose` and the like are one line, `What` goes
+    on to the next field. kinship/segments/header.py reads the same fields.
+-#}
+{% macro segment_header(field, segment=none) -%}
+    {%- set header = modules.re.match('\\s*/\\*(.*?)\\*/', (segment or model).raw_code, modules.re.DOTALL) -%}
+    {%- set text = '(\\S.*?)(?=^\\s*[A-Z][a-z ]*:|\\Z)' if field == 'What' else '(\\S[^\\n]*)' -%}
+    {%- set said = modules.re.search('(?ms)^\\s*' ~ field ~ ':[ \\t]*' ~ text, header.group(1)) if header else none -%}
+    {{- said.group(1).split() | join(' ') if said else '' -}}
 {%- endmacro %}
 
 {#- Stops at once, when the project is parsed, where a segment's header does not say what it must. Returns no SQL. -#}

@@ -3,6 +3,19 @@
     nullif(trim({{ value }}), '')
 {%- endmacro %}
 
+{#- A Python string as an SQL literal. -#}
+{% macro text_literal(value) -%}
+    {{ adapter.dispatch('text_literal', 'kinship')(value) }}
+{%- endmacro %}
+
+{% macro duckdb__text_literal(value) -%}
+    '{{ value.replace("'", "''") }}'
+{%- endmacro %}
+
+{% macro spark__text_literal(value) -%}
+    '{{ value.replace("\\", "\\\\").replace("'", "\\'") }}'
+{%- endmacro %}
+
 {#- A name in snake_case: `Product Viewed` and `productViewed` become `product_viewed`. -#}
 {% macro snake_case(value) -%}
     {{ adapter.dispatch('snake_case', 'kinship')(value) }}

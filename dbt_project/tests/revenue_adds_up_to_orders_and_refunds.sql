@@ -15,25 +15,34 @@ reported as (
     group by source, is_customer_known
 ),
 
-ordered as (
+orders as (
+    select source, true as is_customer_known, gross_amount_eur, discount_amount_eur, cancelled_amount_eur, ordered_at, cancelled_at
+    from {{ ref('customer_orders') }}
+    union all
+    select source, false, gross_amount_eur, discount_amount_eur, cancelled_amount_eur, ordered_at, cancelled_at
+    from {{ ref('int_customers__orders') }}
+    where record_id is null
+),
+
+amounts as (
     select
         source,
-        true as is_customer_known,
+        is_customer_known,
         1 as orders,
         gross_amount_eur,
         discount_amount_eur,
         cast(0 as decimal(18, 2)) as refunded_amount_eur,
-        cancelled_amount_eur
-    from {{ ref('customer_orders') }}
+        cast(0 as decimal(18, 2)) as cancelled_amount_eur,
+        ordered_at as moved_at
+    from orders
     union all
-    select source, false, 1, gross_amount_eur, discount_amount_eur, 0, cancelled_amount_eur
-    from {{ ref('int_customers__orders') }}
-    where record_id is null
+    select source, is_customer_known, 0, 0, 0, 0, cancelled_amount_eur, coalesce(cancelled_at, ordered_at)
+    from orders
     union all
-    select source, true, 0, 0, 0, amount_eur, 0
+    select source, true, 0, 0, 0, amount_eur, 0, refunded_at
     from {{ ref('customer_refunds') }}
     union all
-    select source, false, 0, 0, 0, amount_eur, 0
+    select source, false, 0, 0, 0, amount_eur, 0, refunded_at
     from {{ ref('int_customers__refunds') }}
     where record_id is null
 ),
@@ -47,7 +56,10 @@ moved as (
         coalesce(sum(discount_amount_eur), 0) as discount_eur,
         coalesce(sum(refunded_amount_eur), 0) as refunded_eur,
         coalesce(sum(cancelled_amount_eur), 0) as cancelled_eur
-    from ordered
+    from amounts
+    {%- if var('as_of') %}
+    where moved_at <= {{ as_of() }}
+    {%- endif %}
     group by source, is_customer_known
 )
 

@@ -1,8 +1,11 @@
 """A steward's questions and answers: the review queue, two people side by side, the decision written into the seed."""
 
 import csv
+import fcntl
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -30,6 +33,10 @@ COLUMNS = (
 ACTIONS = {"same": "must_link", "different": "cannot_link"}
 
 
+class AlreadyDecided(WrongUse):
+    """Somebody has answered the question in the meantime."""
+
+
 @dataclass(frozen=True)
 class Question:
     """One row of `identity.identity_review_queue`: are the two records one person?"""
@@ -49,6 +56,23 @@ class Question:
     @property
     def is_merge(self) -> bool:
         return self.question == "merge"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A line of the seed about two records, as long as it holds. `decided_on` and `expires_on` are ISO days."""
+
+    answer: str  # same or different
+    left: Record
+    right: Record
+    author: str
+    reason: str
+    decided_on: str
+    expires_on: str  # empty: for good
+
+    @property
+    def pair(self) -> frozenset[Record]:
+        return frozenset((self.left, self.right))
 
 
 @dataclass(frozen=True)
@@ -82,7 +106,7 @@ def questions(connection: duckdb.DuckDBPyConnection, limit: int, review_id: str 
         """,
         [review_id, review_id],
     ).fetchall()
-    decided = _decided()
+    decided = {one.pair for one in decisions()}
     found = [
         Question(r[0], r[1], r[2], Record(r[3], r[4]), Record(r[5], r[6]), r[7], r[8], r[9], r[10], r[11], r[12])
         for r in rows
@@ -119,46 +143,21 @@ def profile(connection: duckdb.DuckDBPyConnection, record: Record, *, whole_pers
     return Profile(customer_id, attributes)
 
 
-def _header(path: Path) -> list[str]:
-    """The columns of the seed, in its order. Raises `KinshipError` when some are missing: decisions would be lost."""
-    if not path.exists():
-        return list(COLUMNS)
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        header = next(csv.reader(file), [])
-    missing = [column for column in COLUMNS if column not in header]
-    if missing:
-        raise KinshipError(f"{path}: the header lacks {', '.join(missing)}; it must be {','.join(COLUMNS)}")
-    return header
-
-
-def _decided() -> set[frozenset[Record]]:
-    """The pairs about which the seed holds a decision that is not over."""
-    path = overrides_path()
-    header = _header(path)
-    if not path.exists():
-        return set()
-    today = date.today().isoformat()
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file, header, restval="")
-        return {
-            frozenset(Record(row[f"{side}_source"], row[f"{side}_record_id"]) for side in ("left", "right"))
-            for row in rows
-            if row["action"] in ACTIONS.values() and (not row["expires_on"] or row["expires_on"] >= today)
-        }
+def decisions() -> list[Decision]:
+    """The decisions about two records that hold today, in the seed's order."""
+    return [decision for _, decision in _lines(_text()) if decision]
 
 
 def decide(question: Question, answer: str, author: str, reason: str, expires_on: date | None = None) -> None:
     """Append a decision to the seed, the rest of which stays byte for byte. The next run builds with it.
 
-    `answer` is `same` or `different`. Raises `WrongUse` without an author or a reason: a decision that nobody can
-    account for is not kept.
+    `answer` is `same` or `different`. Raises `AlreadyDecided` when somebody was faster, and `WrongUse` without an
+    author or a reason: a decision that nobody can account for is not kept.
     """
     if answer not in ACTIONS:
         raise WrongUse(f"the answer must be {' or '.join(ACTIONS)}, got {answer!r}")
     if not author.strip() or not reason.strip():
         raise WrongUse("a decision needs an author and a reason (--author, --reason)")
-    path = overrides_path()
-    header = _header(path)
     row = {
         "action": ACTIONS[answer],
         "left_source": question.left.source,
@@ -170,13 +169,88 @@ def decide(question: Question, answer: str, author: str, reason: str, expires_on
         "decided_on": date.today().isoformat(),
         "expires_on": expires_on.isoformat() if expires_on else "",
     }
-    line = io.StringIO(newline="")
-    csv.DictWriter(line, header, restval="", lineterminator="\n").writerow(row)
-    before = path.read_bytes() if path.exists() else (",".join(COLUMNS) + "\n").encode()
+    with _alone():
+        before = _text()
+        for _, one in _lines(before):
+            if one and one.pair == frozenset((question.left, question.right)):
+                raise AlreadyDecided(f"{one.author} has decided on {one.decided_on} that they are {_said(one)}")
+        line = io.StringIO(newline="")
+        csv.DictWriter(line, _header(before), restval="", lineterminator="\n").writerow(row)
+        _write((before if before.endswith("\n") else before + "\n") + line.getvalue())
+
+
+def undo(left: Record, right: Record) -> int:
+    """Take back what was decided about two records, either way round; returns how many lines went."""
+    with _alone():
+        lines = _lines(_text())
+        kept = [raw for raw, decision in lines if not (decision and decision.pair == frozenset((left, right)))]
+        if len(kept) < len(lines):
+            _write("".join(kept))
+    return len(lines) - len(kept)
+
+
+def _said(decision: Decision) -> str:
+    return "one person" if decision.answer == "same" else "two people"
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One writer of the seed at a time, of whatever process. The folder is locked, as the file is replaced."""
+    folder = os.open(overrides_path().parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _text() -> str:
+    """The seed as it is, its line ends and a byte order mark included; its header alone when there is none yet."""
+    path = overrides_path()
+    return path.read_bytes().decode() if path.exists() else ",".join(COLUMNS) + "\n"
+
+
+def _header(text: str) -> list[str]:
+    """The columns of the seed, in its order. Raises `KinshipError` when some are missing: decisions would be lost."""
+    header = next(csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline="")), [])
+    missing = [column for column in COLUMNS if column not in header]
+    if missing:
+        wanted = ",".join(COLUMNS)
+        raise KinshipError(f"{overrides_path()}: the header lacks {', '.join(missing)}; it must be {wanted}")
+    return header
+
+
+def _lines(text: str) -> list[tuple[str, Decision | None]]:
+    """Every line as it is written (of several where a value holds line breaks), and the decision that it holds."""
+    header = _header(text)
+    answers = {action: answer for answer, action in ACTIONS.items()}
+    today = date.today().isoformat()
+    read: list[str] = []
+
+    def noted() -> Iterator[str]:
+        for line in io.StringIO(text, newline=""):
+            read.append(line)
+            yield line
+
+    found: list[tuple[str, Decision | None]] = []
+    for number, values in enumerate(csv.reader(noted())):
+        row = dict.fromkeys(COLUMNS, "") | dict(zip(header, values, strict=False))
+        decision = None
+        if number and row["action"] in answers and (not row["expires_on"] or row["expires_on"] >= today):
+            left, right = (Record(row[f"{side}_source"], row[f"{side}_record_id"]) for side in ("left", "right"))
+            decision = Decision(
+                answers[row["action"]], left, right, row["author"], row["reason"], row["decided_on"], row["expires_on"]
+            )
+        found.append(("".join(read), decision))
+        read.clear()
+    return found
+
+
+def _write(text: str) -> None:
+    path = overrides_path()
     written = path.with_suffix(".csv.part")
     with written.open("wb") as file:
-        file.write(before if before.endswith(b"\n") else before + b"\n")
-        file.write(line.getvalue().encode())
+        file.write(text.encode())
         file.flush()
         os.fsync(file.fileno())
     written.replace(path)

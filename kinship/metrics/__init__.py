@@ -1,1 +1,1 @@
-"""The metrics of models/metrics, worked out by MetricFlow: at publishing as tables, at a prompt by `mf` (docs/metrics.md)."""
+"""The metrics of models/metrics, worked out by MetricFlow: as tables that are published, and by `mf`."""

@@ -8,14 +8,16 @@ import sys
 from types import ModuleType
 
 from kinship.environment import prepare_environment
-from kinship.errors import KinshipError
-from kinship.settings import ROOT
+from kinship.errors import KinshipError, WrongUse
+from kinship.settings import ROOT, settings
 
 
 def main() -> None:
     """The command `kinship-mf`: `mf`'s own arguments and exit codes."""
     try:
         prepare_environment()
+        if settings().target == "spark":
+            raise WrongUse("MetricFlow cannot ask Spark: the figures are in the published table metrics.metric_values")
         from kinship.manifest import prepare_manifest
 
         prepare_manifest()

@@ -34,9 +34,10 @@ class Metric(BaseModel):
 
 
 class Query(BaseModel):
-    """One SELECT with a column per metric; of a period its first day in `period`, of a dimension its value in its own name.
+    """One SELECT with a column per metric, beside them the first day of each period and the value of the dimension.
 
-    Its tables are named `<schema>.<table>`: they are those of the current catalog.
+    `period` and `dimension` name these columns; None is of all time, and of everything. Tables are named
+    `<schema>.<table>`: they are those of the current catalog.
     """
 
     model_config = ConfigDict(frozen=True)

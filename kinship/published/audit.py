@@ -8,7 +8,7 @@ from kinship.errors import KinshipError, StoppedByGuard
 from kinship.published.outputs import Output
 from kinship.published.publication import Publication
 from kinship.published.reader import open_publication
-from kinship.published.search import SCHEMA as SEARCH
+from kinship.published.search import SEARCH
 from kinship.published.writing import types_in
 from reverse_etl.warehouse import one_row, quoted
 

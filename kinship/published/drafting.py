@@ -18,7 +18,8 @@ from kinship.manifest import digest_of, load_manifest
 from kinship.metrics.tables import SCHEMA as METRICS
 from kinship.metrics.tables import write as write_metrics
 from kinship.published.masking import prepare, read_key, write_stand_ins
-from kinship.published.outputs import SYNCS, Output, as_text, books, outputs, sources_with_personal_ids
+from kinship.published.operations import write_operations, write_syncs
+from kinship.published.outputs import SYNCS, Output, as_text, outputs, sources_with_personal_ids, sync_outputs
 from kinship.published.pruning import SPILL
 from kinship.published.publication import MASKED_WAREHOUSE, PARQUET, WAREHOUSE, Publication
 from kinship.published.search import add_search
@@ -34,7 +35,9 @@ from kinship.published.writing import (
     write_parquet,
 )
 from kinship.settings import Settings
+from reverse_etl.config import load_syncs
 from reverse_etl.results import TABLES
+from reverse_etl.status import sync_status
 from reverse_etl.warehouse import attached, has_table, literal, one_row, quoted
 
 PATIENCE = 10.0
@@ -90,8 +93,9 @@ def write_draft(settings: Settings, last: Publication | None, folder: Path, parq
                 _copy_files(base, folder, parquet)
             add_file(connection, folder / WAREHOUSE, FULL, PRIVATE)
             changed = [] if base else _write_tables(connection, source, outputs(manifest))
-            changed += _write_books(connection, source, books(manifest))
+            changed += _write_results(connection, source, sync_outputs(manifest))
             connection.execute("use memory")
+        changed += write_syncs(connection, load_syncs(manifest), settings)
         add_file(connection, folder / MASKED_WAREHOUSE, MASKED, OPEN)
         prepare(connection, read_key(settings.published), FULL, sources_with_personal_ids(manifest))
         write_stand_ins(connection, FULL)
@@ -130,7 +134,7 @@ def _look(
     (as_of,) = one_row(connection, "select max(as_of) from customers.int_customers__as_of")
     told = {
         one.key: one_row(connection, f"select count(*) from {one.key}")  # noqa: S608 - our own names
-        for one in books(manifest)
+        for one in sync_outputs(manifest)
         if has_table(connection, source, one.schema, one.name)
     }
     return State(
@@ -141,9 +145,9 @@ def _look(
         tables=digest_of(
             ["kinship/published", "kinship/metrics"],
             f"{run_id} {built_at} {parquet} {sources_with_personal_ids(manifest)}",
-            as_text([*outputs(manifest), *books(manifest)]),
+            as_text([*outputs(manifest), *sync_outputs(manifest)]),
         ),
-        syncs=digest_of([], repr(told)),
+        syncs=digest_of([], repr(told), repr([sync_status(sync, settings) for sync in load_syncs(manifest)])),
     )
 
 
@@ -154,6 +158,7 @@ def _write_tables(connection: duckdb.DuckDBPyConnection, source: str, tables: Se
     known = types_in(connection, FULL)
     return [
         *tables,
+        *write_operations(connection, source),
         # owners are colleagues that the metrics' files name
         *(
             Output(METRICS, key.removeprefix(f"{METRICS}."), dict.fromkeys(known[key]) | {"owner": "none"})
@@ -162,12 +167,11 @@ def _write_tables(connection: duckdb.DuckDBPyConnection, source: str, tables: Se
     ]
 
 
-def _write_books(connection: duckdb.DuckDBPyConnection, source: str, tables: Sequence[Output]) -> list[Output]:
-    there = [one for one in tables if has_table(connection, source, one.schema, one.name)]
+def _write_results(connection: duckdb.DuckDBPyConnection, source: str, tables: Sequence[Output]) -> Sequence[Output]:
     # as long as no sync has run, its books are empty
     connection.execute(TABLES.format(schema=f"{FULL}.{SYNCS}"))
-    copy_tables(connection, source, there)
-    return [one for one in tables if one in there or one.schema == SYNCS]
+    copy_tables(connection, source, [one for one in tables if has_table(connection, source, one.schema, one.name)])
+    return tables
 
 
 def _copy_files(base: Publication, folder: Path, parquet: Parquet | None) -> None:

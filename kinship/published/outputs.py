@@ -13,8 +13,7 @@ SCHEMAS = ("identity", "customers", "predictions", "segments", "reporting")
 PRIVATE = ("stg_", "int_")
 
 SYNCS = "reverse_etl"
-BOOKS = (SYNCS, "operations")
-"""Schemas that syncs and gates write, not dbt: their tables stand among dbt's sources."""
+"""The schema that the syncs write, not dbt: its tables stand among dbt's sources."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +36,9 @@ def outputs(manifest: Mapping[str, Any]) -> list[Output]:
     return sorted(found, key=lambda output: output.key)
 
 
-def books(manifest: Mapping[str, Any]) -> list[Output]:
-    """The tables in which syncs and gates say what they did, by name."""
-    sources = [source for source in manifest["sources"].values() if source["schema"] in BOOKS]
+def sync_outputs(manifest: Mapping[str, Any]) -> list[Output]:
+    """The tables in which the syncs say what they did."""
+    sources = [source for source in manifest["sources"].values() if source["schema"] == SYNCS]
     found = [Output(source["schema"], source["identifier"], _columns(source)) for source in sources]
     return sorted(found, key=lambda output: output.key)
 

@@ -8,7 +8,8 @@ record, or a word of a name. `kind` says what it is, `<kind>:<term>` ends in how
 
 import duckdb
 
-SCHEMA = "search"
+SEARCH = "search"
+"""The schema of the index, which the full file alone has."""
 
 # words of a name: without accents and case; a mark that belongs to a letter stays with it
 _WORDS = r"regexp_extract_all(lower(strip_accents(nfc_normalize({0}))), '[\p{{L}}\p{{N}}\p{{M}}]+')"
@@ -28,8 +29,8 @@ def reversed_digits(text: str) -> str:
 
 def add_search(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
     """Write `search.terms` into the full file, from the tables there."""
-    connection.execute(f"create schema if not exists {catalog}.{SCHEMA}")
-    connection.execute(f"create or replace table {catalog}.{SCHEMA}.terms as {_terms(catalog)}")
+    connection.execute(f"create schema if not exists {catalog}.{SEARCH}")
+    connection.execute(f"create or replace table {catalog}.{SEARCH}.terms as {_terms(catalog)}")
 
 
 def _terms(catalog: str) -> str:
