@@ -81,12 +81,13 @@ def write_draft(settings: Settings, last: Publication | None, folder: Path, parq
     """
     manifest = load_manifest()
     with _connection(settings) as connection:
-        with attached(connection, settings.warehouse, write=False, patience=PATIENCE) as source:
-            connection.execute(f"use {quoted(source)}")
+        with (
+            attached(connection, settings.warehouse, write=False, patience=PATIENCE) as source,
+            _current(connection, source),
+        ):
             state = _look(connection, source, settings, manifest, parquet)
             base = last if last is not None and last.tables == state.tables else None
             if base is not None and base.syncs == state.syncs:
-                connection.execute("use memory")
                 return None
             folder.mkdir(mode=0o700)
             if base is not None:
@@ -94,7 +95,6 @@ def write_draft(settings: Settings, last: Publication | None, folder: Path, parq
             add_file(connection, folder / WAREHOUSE, FULL, PRIVATE)
             changed = [] if base else _write_tables(connection, source, outputs(manifest))
             changed += _write_results(connection, source, sync_outputs(manifest))
-            connection.execute("use memory")
         changed += write_syncs(connection, load_syncs(manifest), settings)
         add_file(connection, folder / MASKED_WAREHOUSE, MASKED, OPEN)
         prepare(connection, read_key(settings.published), FULL, sources_with_personal_ids(manifest))
@@ -116,6 +116,16 @@ def _connection(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
         if not os.environ.get("KINSHIP_TEMP_DIR"):
             connection.execute(f"set temp_directory = {literal(str(settings.published / SPILL))}")
         yield connection
+
+
+@contextmanager
+def _current(connection: duckdb.DuckDBPyConnection, catalog: str) -> Iterator[None]:
+    """Names without a catalog are the warehouse's; what is current cannot be detached."""
+    connection.execute(f"use {quoted(catalog)}")
+    try:
+        yield
+    finally:
+        connection.execute("use memory")
 
 
 def _look(
