@@ -125,4 +125,10 @@ def _found(rows: list[tuple[str, str, int]]) -> Found | None:
     if not rows:
         return None
     kinds = {kind.partition(":")[0].replace("_", " ") for _, kind, _ in rows}
-    return Found(tuple(customer for customer, _, _ in rows), rows[0][2], ", ".join(sorted(kinds)))
+    customers = [customer for customer, _, _ in rows]
+    if not data.is_unmasked():
+        # some ids give away an address; the masked tables have others in their place
+        sql = "select customer_id, stand_in from search.stand_ins where customer_id in (select unnest(?))"
+        others = dict(data.look_up(sql, customers))
+        customers = [others.get(customer, customer) for customer in customers]
+    return Found(tuple(customers), rows[0][2], ", ".join(sorted(kinds)))

@@ -38,7 +38,7 @@ def test_groups_are_the_layers(definitions: dg.Definitions) -> None:
     assets = graph(definitions)
     groups = {assets.get(key).group_name for key in assets.get_all_asset_keys()}
     layers = {"extract", "seeds", "staging", "identity", "customers", "segments", "activation", "reverse_etl"}
-    assert layers <= groups <= layers | {"predictions", "reporting"}
+    assert layers <= groups <= layers | {"predictions", "metrics", "reporting", "published"}
 
 
 def test_a_segment_says_who_is_in_and_whose_it_is(definitions: dg.Definitions) -> None:

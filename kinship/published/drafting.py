@@ -1,4 +1,4 @@
-"""Writes the files of the next publication: all of them, or those of the last one with what the syncs did since."""
+"""Writes the files of the next publication: everything, or the last one with what the syncs did since."""
 
 import os
 import shutil
@@ -17,9 +17,9 @@ from kinship.limits import limit
 from kinship.manifest import digest_of, load_manifest
 from kinship.metrics.tables import SCHEMA as METRICS
 from kinship.metrics.tables import write as write_metrics
-from kinship.published.masking import prepare, read_key
+from kinship.published.masking import prepare, read_key, write_stand_ins
 from kinship.published.operations import write_operations, write_syncs
-from kinship.published.outputs import Output, as_text, outputs, sources_with_personal_ids, sync_outputs
+from kinship.published.outputs import SYNCS, Output, as_text, outputs, sources_with_personal_ids, sync_outputs
 from kinship.published.pruning import SPILL
 from kinship.published.publication import MASKED_WAREHOUSE, PARQUET, WAREHOUSE, Publication
 from kinship.published.search import add_search
@@ -35,9 +35,9 @@ from kinship.published.writing import (
     write_parquet,
 )
 from kinship.settings import Settings
-from reverse_etl.config import Sync, load_syncs
+from reverse_etl.config import load_syncs
 from reverse_etl.results import TABLES
-from reverse_etl.status import SyncStatus, sync_status
+from reverse_etl.status import sync_status
 from reverse_etl.warehouse import attached, has_table, literal, one_row, quoted
 
 PATIENCE = 10.0
@@ -57,7 +57,6 @@ class State:
     built_at: datetime
     as_of: datetime
     checks: Checks
-    sync_states: Sequence[SyncStatus]
     tables: str
     syncs: str
 
@@ -81,27 +80,25 @@ def write_draft(settings: Settings, last: Publication | None, folder: Path, parq
     Raises `StoppedByGuard` when the tables are not those of a whole build that passed its checks.
     """
     manifest = load_manifest()
-    syncs, sync_tables = load_syncs(manifest), sync_outputs(manifest)
     with _connection(settings) as connection:
-        with attached(connection, settings.warehouse, write=False, patience=PATIENCE) as source:
-            connection.execute(f"use {quoted(source)}")
-            state = _look(connection, source, settings, manifest, syncs, parquet)
+        with (
+            attached(connection, settings.warehouse, write=False, patience=PATIENCE) as source,
+            _current(connection, source),
+        ):
+            state = _look(connection, source, settings, manifest, parquet)
             base = last if last is not None and last.tables == state.tables else None
             if base is not None and base.syncs == state.syncs:
-                connection.execute("use memory")
                 return None
             folder.mkdir(mode=0o700)
             if base is not None:
                 _copy_files(base, folder, parquet)
             add_file(connection, folder / WAREHOUSE, FULL, PRIVATE)
             changed = [] if base else _write_tables(connection, source, outputs(manifest))
-            connection.execute(TABLES.format(schema=f"{FULL}.reverse_etl"))
-            there = [one for one in sync_tables if has_table(connection, source, one.schema, one.name)]
-            copy_tables(connection, source, there)
-            connection.execute("use memory")
-        changed += [*sync_tables, *write_syncs(connection, syncs, state.sync_states)]
+            changed += _write_results(connection, source, sync_outputs(manifest))
+        changed += write_syncs(connection, load_syncs(manifest), settings)
         add_file(connection, folder / MASKED_WAREHOUSE, MASKED, OPEN)
         prepare(connection, read_key(settings.published), FULL, sources_with_personal_ids(manifest))
+        write_stand_ins(connection, FULL)
         mask_tables(connection, changed)
         if parquet is not None:
             catalog, mode = (FULL, PRIVATE) if parquet == "full" else (MASKED, OPEN)
@@ -121,12 +118,21 @@ def _connection(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
+@contextmanager
+def _current(connection: duckdb.DuckDBPyConnection, catalog: str) -> Iterator[None]:
+    """Names without a catalog are the warehouse's; what is current cannot be detached."""
+    connection.execute(f"use {quoted(catalog)}")
+    try:
+        yield
+    finally:
+        connection.execute("use memory")
+
+
 def _look(
     connection: duckdb.DuckDBPyConnection,
     source: str,
     settings: Settings,
     manifest: Mapping[str, Any],
-    syncs: Sequence[Sync],
     parquet: Parquet | None,
 ) -> State:
     build = None
@@ -136,15 +142,12 @@ def _look(
         raise StoppedByGuard("the tables are not those of a whole build that passed its checks: `kinship run` first")
     run_id, built_at = build
     (as_of,) = one_row(connection, "select max(as_of) from customers.int_customers__as_of")
-    described = [*outputs(manifest), *sync_outputs(manifest)]
-    sent = {
+    told = {
         one.key: one_row(connection, f"select count(*) from {one.key}")  # noqa: S608 - our own names
         for one in sync_outputs(manifest)
         if has_table(connection, source, one.schema, one.name)
     }
-    states = [sync_status(sync, settings) for sync in syncs]
     return State(
-        sync_states=states,
         run_id=run_id,
         built_at=built_at,
         as_of=as_of.replace(tzinfo=UTC) if as_of else built_at,
@@ -152,9 +155,9 @@ def _look(
         tables=digest_of(
             ["kinship/published", "kinship/metrics"],
             f"{run_id} {built_at} {parquet} {sources_with_personal_ids(manifest)}",
-            as_text(described),
+            as_text([*outputs(manifest), *sync_outputs(manifest)]),
         ),
-        syncs=digest_of([], repr(sent), repr(states)),
+        syncs=digest_of([], repr(told), repr([sync_status(sync, settings) for sync in load_syncs(manifest)])),
     )
 
 
@@ -172,6 +175,13 @@ def _write_tables(connection: duckdb.DuckDBPyConnection, source: str, tables: Se
             for key in metrics
         ),
     ]
+
+
+def _write_results(connection: duckdb.DuckDBPyConnection, source: str, tables: Sequence[Output]) -> Sequence[Output]:
+    # as long as no sync has run, its books are empty
+    connection.execute(TABLES.format(schema=f"{FULL}.{SYNCS}"))
+    copy_tables(connection, source, [one for one in tables if has_table(connection, source, one.schema, one.name)])
+    return tables
 
 
 def _copy_files(base: Publication, folder: Path, parquet: Parquet | None) -> None:

@@ -59,10 +59,15 @@ def prepare(connection: duckdb.DuckDBPyConnection, key: str, full: str, sources:
     connection.execute(f"set variable {_KEY} = ?", [key])
     connection.execute(
         f"""create or replace temp table {_IDS} as
-        select distinct customer_id from {full}.identity.identity_assignments
+        select distinct customer_id, {_stand_in("customer_id")} as stand_in from {full}.identity.identity_assignments
         where list_contains(?, source) and customer_id = md5(source || ':' || record_id)""",  # noqa: S608
         [list(sources)],
     )
+
+
+def write_stand_ins(connection: duckdb.DuckDBPyConnection, full: str) -> None:
+    """Write `search.stand_ins` into the full file: whoever is found there under an id that the masked file has not."""
+    connection.execute(f"create or replace table {full}.search.stand_ins as from {_IDS}")
 
 
 def read_key(folder: Path) -> str:

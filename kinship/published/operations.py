@@ -18,9 +18,10 @@ import duckdb
 
 from kinship.published.outputs import Output
 from kinship.published.writing import FULL
+from kinship.settings import Settings
 from kinship.warehouse import raw_sources
 from reverse_etl.config import Sync
-from reverse_etl.status import SyncStatus
+from reverse_etl.status import sync_status
 from reverse_etl.warehouse import has_table, quoted
 
 SCHEMA = "operations"
@@ -88,12 +89,11 @@ def write_operations(connection: duckdb.DuckDBPyConnection, source: str) -> list
     return [_output(name) for name in WAREHOUSE]
 
 
-def write_syncs(
-    connection: duckdb.DuckDBPyConnection, syncs: Iterable[Sync], states: Iterable[SyncStatus]
-) -> list[Output]:
-    """Write where each sync stands. `states` are those of `syncs`, in the same order."""
+def write_syncs(connection: duckdb.DuckDBPyConnection, syncs: Iterable[Sync], settings: Settings) -> list[Output]:
+    """Write where each sync stands."""
     into = _create(connection, ("syncs",))
-    for sync, status in zip(syncs, states, strict=True):
+    for sync in syncs:
+        status = sync_status(sync, settings)
         connection.execute(
             f"insert into {into}.syncs values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
             [

@@ -31,9 +31,8 @@ def add_file(connection: duckdb.DuckDBPyConnection, path: Path, catalog: str, mo
 def copy_tables(connection: duckdb.DuckDBPyConnection, source: str, outputs: Sequence[Output]) -> None:
     """Copy tables and views from the catalog `source` into the full file, as tables.
 
-    What has a customer lies in the order of customers, so that a look at one reads a few blocks. Times with a zone
-    become UTC without one, as everywhere. Raises `KinshipError` for a table that is not there, `StoppedByGuard` for
-    columns that the project does not describe.
+    Times with a zone become UTC without one, as everywhere. Raises `KinshipError` for a table that is not there,
+    `StoppedByGuard` for columns that the project does not describe.
     """
     known = types_in(connection, source)
     missing = [output.key for output in outputs if output.key not in known]
