@@ -1,6 +1,6 @@
 """The customer page over a million customers: seconds to the first page, to a search and to a profile.
 
-    python benchmarks/dashboards.py [CUSTOMERS] [--folder FOLDER] [--visits 5]
+    python benchmarks/dashboards.py [CUSTOMERS] --template DATA [--folder FOLDER] [--visits 5]
 
 A publication is made up: CUSTOMERS people (default 1,000,000) with three records, four identifiers, six attributes,
 twelve events, two orders of two lines, and evidence between their records, in the order publishing writes them, with
@@ -26,7 +26,8 @@ from kinship.published.reader import open_publication
 from kinship.published.search import add_search
 from kinship.settings import ROOT, settings
 
-sys.path.append(str(ROOT / "tests"))  # they open pages without a browser
+# tests open pages without a browser; this script's own folder would hide packages of the same names
+sys.path[0] = str(ROOT / "tests")
 
 ID = "id"
 STAMP = "timestamp '2026-01-01' + to_seconds(hash({n}) % 15000000)"
@@ -156,6 +157,7 @@ def main() -> None:
         started = time.monotonic()
         made = publication(template, arguments.customers, Path(folder))
         os.environ["KINSHIP_DATA"] = folder
+        os.environ["KINSHIP_DEBUG"] = "1"  # a page that fails is not a fast one
         size = made.warehouse.stat().st_size / 1e9
         print(f"{arguments.customers:,} customers, {sum(made.rows.values()):,} rows, {size:.1f} GB,"
               f" made in {time.monotonic() - started:.0f} s", flush=True)  # fmt: skip
