@@ -1,6 +1,6 @@
 """`make screenshots`: the pictures that the README shows, of the published demo in a real browser.
 
-    python tests/screenshots.py
+python tests/screenshots.py
 """
 
 from pathlib import Path

@@ -16,7 +16,9 @@ def test_help_answers_at_once(tmp_path: Path) -> None:
     assert "run" in done.stdout and "sync" in done.stdout
     # half a second; what is heavy is left to the commands that need it
     heavy = {"dagster", "dbt", "dlt", "duckdb", "great_expectations", "metricflow", "pandas", "pyarrow", "streamlit"}
-    brought = call(Path(sys.executable), "-c", "import sys, kinship.cli; print(*sys.modules)", env=environment(tmp_path))
+    brought = call(
+        Path(sys.executable), "-c", "import sys, kinship.cli; print(*sys.modules)", env=environment(tmp_path)
+    )
     assert "kinship.cli" in brought.stdout.split() and not heavy & set(brought.stdout.split())
 
 
