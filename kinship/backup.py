@@ -19,6 +19,8 @@ from kinship.settings import Settings
 from kinship.warehouse import connect
 
 PARTIAL = ".partial"
+JOURNAL = ".journal"
+"""Of a ledger: what is not folded into it yet. One is nothing without the other."""
 
 
 @dataclass(frozen=True)
@@ -72,17 +74,21 @@ def _state(settings: Settings) -> Iterator[Path]:
     left_out = {settings.sources, settings.published}
     for root, folders, names in os.walk(settings.state):
         here = Path(root)
-        folders[:] = [name for name in folders if here / name not in left_out and not name.endswith(".tmp")]
         yield from (here / name for name in folders)
-        files = (here / name for name in names if not name.endswith((".wal", ".tmp")))
+        folders[:] = [name for name in folders if here / name not in left_out and not name.endswith(".tmp")]
+        files = (here / name for name in names if not name.endswith((".wal", ".tmp", JOURNAL)))
         yield from (file for file in files if file.is_file() and file != settings.warehouse)
+    if (key := settings.published / "mask.key").exists():
+        yield key  # with another one every stand-in would be another
 
 
 def _copy(path: Path, copy: Path, *, is_locked: bool) -> None:
     """One file, whole: a database is copied as of one moment, whoever else has it open."""
     if path.suffix == ".duckdb" and not is_locked:
         with _ledger(path):
-            shutil.copy2(path, copy)
+            for suffix in (path.suffix, JOURNAL):
+                if path.with_suffix(suffix).exists():
+                    shutil.copy2(path.with_suffix(suffix), copy.with_suffix(suffix))
     elif path.suffix == ".db":
         with contextlib.closing(sqlite3.connect(path)) as source, contextlib.closing(sqlite3.connect(copy)) as target:
             source.backup(target)
