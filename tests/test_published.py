@@ -17,6 +17,7 @@ from published_house import copy_house, opened, rebuild, shown, sync_runs, table
 
 from kinship.checks import Checks
 from kinship.errors import KinshipError, StoppedByGuard, WrongUse
+from kinship.published.operations import WAREHOUSE
 from kinship.published.pruning import prune
 from kinship.published.publication import RECORD, NothingPublished, Publication, current, write_record
 from kinship.published.publishing import publish
@@ -57,10 +58,8 @@ def test_it_holds_the_output_tables_as_they_are_and_nothing_else(company: Path, 
         and node["schema"] in layers
         and not node["name"].startswith(("int_", "stg_"))
     }
-    described = {(source["schema"], source["identifier"]) for source in manifest["sources"].values()}
-    with duckdb.connect(str(company / "warehouse.duckdb"), read_only=True) as built:
-        books = {name for name in described & set(tables(built)) if name[0] in ("operations", "reverse_etl")}
-    assert {("reverse_etl", "sync_results"), ("operations", "checks")} <= books
+    books = {("reverse_etl", name) for name in ("sync_plans", "sync_runs", "sync_results")}
+    books |= {("operations", name) for name in (*WAREHOUSE, "syncs")}
     metrics = {("metrics", "metric_values"), ("metrics", "metrics")}
     index = {("search", "terms"), ("search", "stand_ins")}
     with opened(masked=True) as masked:
@@ -169,10 +168,9 @@ def test_a_long_lived_reader_sees_the_next_one_and_reads_the_old_one_to_its_end(
         prune(house / "published", shown(), keep=1)
         assert not old.folder.exists()
         assert before.execute("select count(*), count(distinct name) from customers.products").fetchall()[0][0] == count
-        with pytest.raises(NothingPublished, match="is gone"):
-            old.model_copy()
-            with opened(True, old):
-                pass
+    # as long as somebody has it open, DuckDB hands it out in the same process
+    with pytest.raises(NothingPublished, match="is gone"), opened(True, old):
+        pass
     link = house / "published" / "current"
     assert link.resolve() == shown().folder
 
@@ -270,7 +268,8 @@ def test_killed_at_any_moment_the_last_good_one_stays(house: Path) -> None:
         assert moment["killed"], moment
         assert moment["readable"], moment
         assert moment["seen"] == ("new" if moment["after_switch"] else "old"), moment
-        assert moment["then"] and not moment["left"], moment
+        assert moment["then"] is not False and not moment.get("left"), moment
+    assert sum(moment["then"] is True for moment in told) >= 6
 
 
 def test_publishers_wait_for_each_other_and_readers_for_nobody(house: Path) -> None:
@@ -304,8 +303,8 @@ def test_publishers_wait_for_each_other_and_readers_for_nobody(house: Path) -> N
     for one in readers:
         assert one.stdout and one.stdout.readline() == "ready\n"
     names = {shown().run}
-    for note in ("first", "second"):
-        rebuild(note)  # a writer opens the warehouse while readers read
+    for harm in (rebuild, sync_runs):
+        harm("meanwhile")  # a writer opens the warehouse while readers read
         publishers = [
             subprocess.Popen([KINSHIP, "publish"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             for _ in range(2)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import duckdb
 
 from kinship.checks import Checks, latest_checks
-from kinship.errors import StoppedByGuard
+from kinship.errors import StoppedByGuard, WrongUse
 from kinship.limits import limit
 from kinship.manifest import digest_of, load_manifest
 from kinship.metrics.tables import SCHEMA as METRICS
@@ -79,6 +79,8 @@ def write_draft(settings: Settings, last: Publication | None, folder: Path, parq
 
     Raises `StoppedByGuard` when the tables are not those of a whole build that passed its checks.
     """
+    if not settings.warehouse.exists():
+        raise WrongUse(f"there is no warehouse at {settings.warehouse} yet: `kinship run` builds it")
     manifest = load_manifest()
     with _connection(settings) as connection:
         with (

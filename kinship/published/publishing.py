@@ -115,6 +115,9 @@ def _link(publication: Publication) -> None:
     link = publication.folder.with_name(LINK)
     if link.is_symlink() and link.readlink() == Path(publication.folder.name):
         return
+    if link.is_dir() and not link.is_symlink():
+        # the data folder was copied by something that follows links
+        shutil.rmtree(link)
     draft = link.with_name(f".{LINK}")
     draft.unlink(missing_ok=True)
     draft.symlink_to(publication.folder.name)
