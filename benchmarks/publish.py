@@ -10,6 +10,10 @@ over as it takes, each time with other ids, names and addresses; the rest stays.
   syncs     again, when only a sync has sent something
   nothing   again, when nothing has happened
 
+50,020 customers (410 times those of 150 people), 3,230,462 rows, on two shared cores: copy 8 processor seconds and
+892 MB, publish 33 and 663 MB (files of 177 and 149 MB), syncs 1.7, nothing 0.3; 30 ms to the first figures, 8 ms to one
+person.
+
 Prints seconds, processor seconds and peak resident memory of each, the bytes of the files, and how long a reader takes
 to open the file and to see one person's events and orders.
 """
@@ -28,6 +32,9 @@ from typing import Any
 
 import duckdb
 
+# another benchmark is named as the package that publishing uses
+sys.path.remove(str(Path(__file__).resolve().parent))
+
 from kinship.manifest import load_manifest
 from kinship.published.outputs import Output, outputs
 from kinship.published.publication import current
@@ -45,22 +52,28 @@ def lay_out(data: Path, folder: Path, customers: int) -> int:
     target = Path(shutil.copytree(data, folder / "data", ignore=OTHERS))
     shutil.copytree(data / "ledger", target / "ledger", dirs_exist_ok=True)
     os.environ["KINSHIP_DATA"] = str(target)
+    published = {output.key: output for output in outputs(load_manifest())}
     with duckdb.connect(str(target / "warehouse.duckdb")) as warehouse:
-        warehouse.execute(f"attach '{data / 'warehouse.duckdb'}' as small (read_only)")
-        ((people,),) = warehouse.execute("select count(*) from small.customers.customers").fetchall()
+        # views cannot be read from under another name: what is published holds them as tables
+        warehouse.execute(f"attach '{data / 'published' / 'current' / 'warehouse.duckdb'}' as shown (read_only)")
+        warehouse.execute(f"attach '{data / 'warehouse.duckdb'}' as built (read_only)")
+        ((people,),) = warehouse.execute("select count(*) from shown.customers.customers").fetchall()
         times = max(1, round(customers / people))
-        published = {output.key: output for output in outputs(load_manifest())}
-        for key, types in types_in(warehouse, "small").items():
+        shown, built = types_in(warehouse, "shown"), types_in(warehouse, "built")
+        read = [
+            key
+            for key in built
+            if key.startswith(("metrics.", "operations.", "reverse_etl.", "customers.int_customers__as_of"))
+        ]
+        for key in [*published, *read]:
+            catalog, types = ("shown", shown[key]) if key in published else ("built", built[key])
             schema, _, table = key.partition(".")
-            if schema.startswith("raw_") or schema in ("staging", "activation", "seeds"):
-                continue
             warehouse.execute(f'create schema if not exists "{schema}"')
-            output = published.get(key)
-            rows = f"range({times}) as copies (k)," if output and _is_of_people(types) else "range(1) as copies (k),"
-            columns = ", ".join(_column(column, kind, output) for column, kind in types.items())
-            warehouse.execute(
-                f'create table "{schema}"."{table}" as select {columns} from {rows} small."{schema}"."{table}" as t'
-            )
+            # what the metrics are worked out from grows, too
+            many = (key in published or schema == "metrics") and _is_of_people(types)
+            columns = ", ".join(_column(column, kind, published.get(key)) for column, kind in types.items())
+            name, copies = f'"{schema}"."{table}"', f"range({times if many else 1}) as copies (k)"
+            warehouse.execute(f"create table {name} as select {columns} from {copies}, {catalog}.{name} as t")
     return times
 
 
