@@ -102,6 +102,9 @@ def test_a_name_of_two_people_lists_both_and_one_click_opens_one(looking: Public
             "select list(distinct customer_id) from customers.customer_attribute_candidates"
             " where attribute = 'last_name' and lower(value) = lower(?)", [name.split()[-1]],
         ).fetchall()[0][0]  # fmt: skip
+        # an id that gives away an address has another in the masked tables
+        shown = dict(full.execute("select customer_id, stand_in from search.stand_ins").fetchall())
+    people, others = ([shown.get(one, one) for one in ids] for ids in (people, others))
     page = open_page("customer", q=name.split()[-1].upper())
     listed = {button.key.removeprefix("open_") for button in page.button if button.key.startswith("open_")}
     assert set(people) & set(others) <= listed
