@@ -116,6 +116,19 @@ def test_a_name_of_two_people_lists_both_and_one_click_opens_one(looking: Public
     assert people[0] in [code.value for code in page.code]
 
 
+def test_whoever_has_a_stand_in_is_found_by_it_and_by_their_id(looking: Publication) -> None:
+    with tables(looking) as full:
+        stand_ins = full.execute(
+            "select customer_id, stand_in from search.stand_ins"
+            " where customer_id in (select customer_id from customers.customers) limit 2"
+        ).fetchall()
+    assert stand_ins, "enrichment knows some people of the company by a hash"
+    for customer, stand_in in stand_ins:
+        for asked in (customer, stand_in):
+            page = open_page("customer", q=asked)
+            assert [code.value for code in page.code] == [stand_in] and "was merged" not in said(page)
+
+
 def test_a_merged_away_id_leads_on_and_says_so(planted: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     looking = use(monkeypatch, apart(planted, tmp_path / "data"))
     with tables(looking) as full:
