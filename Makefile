@@ -6,7 +6,7 @@ BIN := .venv/bin
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes
 
-.PHONY: install run test test-slow test-spark bench-identity dashboards dev spark lint types locks clean
+.PHONY: install run test test-slow test-spark bench-identity dashboards dev spark screenshots lint types locks clean
 
 install: .venv/run.stamp
 
@@ -34,6 +34,10 @@ test-spark: .venv/spark.stamp
 
 bench-identity: .venv/dev.stamp
 	$(BIN)/python benchmarks/identity.py
+
+# The README's pictures, of what is published in KINSHIP_DATA, in a real browser.
+screenshots: .venv/dev.stamp
+	PYTHONPATH=. $(BIN)/python tests/screenshots.py
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check

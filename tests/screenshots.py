@@ -10,7 +10,7 @@ from browser import ROOT, chromium, served, visit
 
 from kinship.settings import settings
 
-PICTURES = {"overview": "/", "journeys": "/journeys", "activation": "/activation", "identity": "/identity"}
+PICTURES = {"overview": "/", "journeys": "/journeys"}
 
 
 def main() -> None:
