@@ -53,9 +53,9 @@ cuts as (
     select 2 as cut_number
 ),
 
-{% if 'rules' in held -%}
 -- unless in another month, a tenth more or fewer orders, from an earlier moment or by other rules
 not_due as (
+    {% if 'rules' in held -%}
     select 1 as is_there
     from {{ this }} as held
     cross join history
@@ -65,9 +65,13 @@ not_due as (
         and held.moment <= history.as_of
         and date_trunc('month', held.moment) = date_trunc('month', history.as_of)
         and abs(history.order_count - held.order_count) < 0.1 * held.order_count
+    {%- else -%}
+    select 1 as is_there
+    from history
+    where 1 = 0
+    {%- endif %}
 ),
 
-{% endif -%}
 basket_moments as (
     select
         cuts.cut_number,
@@ -80,9 +84,7 @@ basket_moments as (
     cross join cuts
     where
         (cuts.cut_number = 0 or history.horizon_days > 0)
-        {%- if 'rules' in held %}
         and not exists (select 1 from not_due)
-        {%- endif %}
 )
 
 select * from basket_moments
