@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from extract_house import query
+from forked import in_child
 
 from kinship.settings import settings
 from orchestration.extract import extract
@@ -27,19 +28,6 @@ from orchestration.extract import extract
 SOURCE = "zendesk"
 COMMIT = "kinship.commit"
 CHANGES = {"open", "os.rename", "os.remove", "os.link", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree", COMMIT}
-
-
-def in_child(work: Callable[[], None]) -> int:
-    """Run in a forked process; returns its exit code, negative for a signal."""
-    child = os.fork()
-    if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    try:
-        work()
-    except BaseException as error:
-        print(repr(error), file=sys.stderr)
-        os._exit(1)
-    os._exit(0)
 
 
 def audited(function: Callable[..., object]) -> Callable[..., object]:

@@ -8,9 +8,8 @@ end. Prints a JSON line for each.
 import json
 import os
 import signal
-import sys
-from collections.abc import Callable
 
+from forked import in_child
 from published_house import opened, rebuild, shown, sync_runs
 
 from kinship.published import audit, drafting, publishing
@@ -32,19 +31,6 @@ STEPS = [
     (publishing, "_link", 1, True, True),
     (publishing, "prune", 1, True, True),
 ]
-
-
-def in_child(work: Callable[[], object]) -> int:
-    """Run in a forked process; its exit code, negative for a signal."""
-    child = os.fork()
-    if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    try:
-        work()
-    except BaseException as error:
-        print(repr(error), file=sys.stderr)
-        os._exit(1)
-    os._exit(0)
 
 
 def killed(module: object, name: str, call: int) -> None:
