@@ -10,9 +10,9 @@ measures speed.
 """
 
 import argparse
-import multiprocessing
 import shutil
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -74,8 +74,9 @@ def write_part(part: int, parts: int, people: int, days: int, out: Path) -> int:
 def write_company(people: int, out: Path, days: int = DAYS, processes: int = 2) -> int:
     """Write the company below `out`, which must not exist yet; the number of rows."""
     out.mkdir(parents=True)
-    with multiprocessing.Pool(processes) as pool:
-        return sum(pool.starmap(write_part, [(part, processes, people, days, out) for part in range(processes)]))
+    with ProcessPoolExecutor(processes) as pool:
+        parts = [pool.submit(write_part, part, processes, people, days, out) for part in range(processes)]
+        return sum(part.result() for part in parts)
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[1]
 KINSHIP = Path(sys.executable).with_name("kinship")
@@ -36,6 +37,15 @@ def addresses(printed: str) -> set[str]:
     }
 
 
+@pytest.fixture(autouse=True)
+def same_environment() -> Iterator[None]:
+    """Put the environment back after each test: Dagster's home and dbt are given theirs by way of it."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
 @pytest.fixture(scope="session")
 def built_company(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data folder of a company of 150 people and 40 days after one `kinship run`, which printed `first_run.txt`.
@@ -44,7 +54,17 @@ def built_company(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     if built := os.environ.get("KINSHIP_TEST_COMPANY"):
         return Path(built)
-    data = tmp_path_factory.mktemp("company")
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return _build(tmp_path_factory.mktemp("company"))
+    # built once for all workers; each has a copy, as what it starts may write locks and logs
+    shared = tmp_path_factory.getbasetemp().parent / "company"
+    with FileLock(f"{shared}.lock"):
+        if not shared.exists():
+            _build(shared.with_name("company_in_work")).rename(shared)
+    return Path(shutil.copytree(shared, tmp_path_factory.mktemp("company") / "data", symlinks=True))
+
+
+def _build(data: Path) -> Path:
     for arguments in (("demo", "--people", "150", "--days", "40"), ("run",)):
         done = call(KINSHIP, *arguments, env=environment(data))
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]

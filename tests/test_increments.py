@@ -62,8 +62,21 @@ def grow_and_rebuild(company: Path, ends: list[date]) -> None:
     assert differences(grown, company) == {}
 
 
-def test_an_increment_equals_a_rebuild(company: Path) -> None:
+def test_an_increment_equals_a_rebuild(built_company: Path, company: Path) -> None:
     grow_and_rebuild(company, [LAST_DAY + timedelta(days=5)])
+    with duckdb.connect(str(company.with_name("grown") / "warehouse.duckdb"), read_only=True) as warehouse:
+        warehouse.execute(f"attach '{built_company / 'warehouse.duckdb'}' as earlier (read_only)")
+        more = warehouse.execute(
+            "select (select count(*) from customers.customer_events)"
+            " - (select count(*) from earlier.customers.customer_events)"
+        ).fetchall()
+        unfinished = warehouse.execute("select count(*) from operations.builds where finished_at is null").fetchall()
+        stays = warehouse.execute(
+            "select count(*) from earlier.segments.int_segments__stays as told"
+            " anti join segments.int_segments__stays using (segment, customer_id, entered_at)"
+        ).fetchall()
+    assert more > [(0,)] and unfinished == [(0,)]
+    assert stays == [(0,)], "what was told of the past stays told"
 
 
 @pytest.mark.slow

@@ -125,6 +125,7 @@ def test_each_recipe_adds_what_it_says() -> None:
         assert promise in contributing
 
 
+@pytest.mark.slow
 def test_one_run_carries_the_new_source_to_the_new_destination(project: Path, company: Path) -> None:
     warehouse = company / "warehouse.duckdb"
     with duckdb.connect(str(warehouse), read_only=True) as connection:

@@ -284,8 +284,10 @@ def test_a_run_that_is_broken_off_leaves_claims_and_the_next_goes_on(
     sink: tuple[House, SinkServer], number: signal.Signals
 ) -> None:
     house, server = sink
-    server.faults.latency = 0.3
-    house.want(sink_rows(range(400), "a"))
+    server.faults.latency = (
+        0.3  # a quarter of a minute for all of them, with four calls at a time: it cannot end before the signal
+    )
+    house.want(sink_rows(range(2000), "a"))
     with lone_run(house) as process:
         wait_for(lambda: len(server.records) > 50)
         time.sleep(0.15)  # as a rule the next batches are on their way by now
@@ -293,11 +295,11 @@ def test_a_run_that_is_broken_off_leaves_claims_and_the_next_goes_on(
         _, told = process.communicate(timeout=20)
     assert process.returncode != 0 and "KeyboardInterrupt" in told
     accepted, claimed = house.query_ledger("select (select count(*) from accepted), (select count(*) from claims)")[0]
-    assert 0 < accepted < 400 and len(server.records) - accepted <= claimed <= 40
+    assert 0 < accepted < 2000 and len(server.records) - accepted <= claimed <= 40
     assert house.query("select status, added from reverse_etl.sync_runs") == [("interrupted", accepted)]
     server.faults.latency = 0.0
-    assert run_sync(house.sync, house.settings).added == 400 - accepted
-    assert server.held == sorted((row["email"], row["value"]) for row in sink_rows(range(400), "a"))
+    assert run_sync(house.sync, house.settings).added == 2000 - accepted
+    assert server.held == sorted((row["email"], row["value"]) for row in sink_rows(range(2000), "a"))
 
 
 def test_a_full_disk_loses_nothing(sink: tuple[House, SinkServer]) -> None:

@@ -180,7 +180,7 @@ def sayings(draw: st.DrawFn) -> list[Said]:
     return list(found.values())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(seeds(), st.lists(sayings(), min_size=1, max_size=4))
 def test_the_golden_record_is_the_one_the_rules_say(house: House, rules: list[Rule], worlds: list[list[Said]]) -> None:
     # several worlds in one build: persons and records of each are others
@@ -205,7 +205,7 @@ def kept(house: House) -> list[list[tuple[Any, ...]]]:
     return [house.rows(f"select * exclude (changed_at) from {model} order by all") for model in CHAIN[1:]]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.lists(st.tuples(seeds(), sayings(), st.booleans()), min_size=2, max_size=4))
 def test_a_golden_record_that_grew_is_one_built_from_nothing(
     house: House, days: list[tuple[list[Rule], list[Said], bool]]

@@ -84,7 +84,7 @@ related as (
         cut_number,
         customer_id,
         product_id,
-        round(sum(hint), 6) as relatedness,
+        round(sum(hint), 9) as relatedness,
         substr(
             max(lpad(cast(cast(round(hint * 1000000000) as bigint) as string), 12, '0') || reason_product_id), 13
         ) as reason_product_id

@@ -126,8 +126,13 @@ class Crm:
 
     def stop(self) -> None:
         self._process.terminate()
-        self._process.wait(30)
-        self._log.close()
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:  # it waits for whoever still holds a connection
+            self._process.kill()
+            self._process.wait()
+        finally:
+            self._log.close()
 
 
 @contextmanager
