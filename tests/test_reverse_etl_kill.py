@@ -285,7 +285,7 @@ def test_a_run_that_is_broken_off_leaves_claims_and_the_next_goes_on(
 ) -> None:
     house, server = sink
     server.faults.latency = (
-        0.3  # a quarter of a minute for all of them, with four calls at a time: it cannot end before the signal
+        0.3  # 15 s for all, four at a time: no run ends before the signal
     )
     house.want(sink_rows(range(2000), "a"))
     with lone_run(house) as process:

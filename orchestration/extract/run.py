@@ -52,7 +52,7 @@ class Run:
 
     @property
     def location(self) -> str:
-        """Where the files lie: relative to the data folder when in it, so that it can be moved or put back elsewhere."""
+        """Where the files lie; relative to the data folder when in it, so that it can be moved or put back."""
         state = settings().state
         return self.path.relative_to(state).as_posix() if self.path.is_relative_to(state) else str(self.path)
 
