@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -126,13 +127,42 @@ def test_a_reader_can_read_and_nothing_else(company: Path, statement: str, maske
 
 
 def test_older_clients_can_read_it(company: Path) -> None:
-    """Tried with the client 1.4.5: it reads every row of every table. What it goes by is the version in the file."""
+    """Tried with the clients 1.4.5 and 2.0.1: they read every row of every table, going by the version in the file."""
     for masked in (False, True):
         with opened(masked) as connection:
             (tags,) = connection.execute(
                 "select tags from duckdb_databases() where not internal and database_name <> 'temp'"
             ).fetchall()[0]
         assert tags["storage_version"].startswith("v1.4.0"), tags
+
+
+def test_the_types_are_those_that_other_tools_know(company: Path) -> None:
+    """As docs/bi.md says: nothing nested but one column, no zones, decimals that fit into 64 bits."""
+    with opened(masked=True) as masked:
+        found = masked.execute(
+            "select data_type, list(distinct concat_ws('.', schema_name, table_name, column_name))"
+            " from duckdb_columns() where not internal group by data_type"
+        ).fetchall()
+    kinds: dict[str, list[str]] = dict(found)
+    assert kinds.pop("VARCHAR[]") == ["operations.checks.failed"]
+    decimals = {kind for kind in kinds if kind.startswith("DECIMAL(")}
+    assert all(int(kind[8:].split(",")[0]) <= 18 for kind in decimals)
+    assert set(kinds) - decimals <= {"VARCHAR", "BIGINT", "INTEGER", "DOUBLE", "BOOLEAN", "DATE", "TIMESTAMP"}
+
+
+def test_the_parameters_for_superset_let_it_read_and_nothing_else(company: Path) -> None:
+    (told,) = re.findall(r"```json\n(.*?)```", (ROOT / "docs" / "bi.md").read_text(), re.S)
+    masked = company / "published" / "current" / "masked.duckdb"
+    with duckdb.connect(str(masked), **json.loads(told)["connect_args"]) as connection:
+        assert connection.execute("select count(*) > 0 from reporting.rpt_revenue").fetchone() == (True,)
+        for statement in (
+            "select * from read_text('/etc/passwd')",
+            "attach '/tmp/other.duckdb'",
+            "delete from customers.customers",
+            "set enable_external_access = true",
+        ):
+            with pytest.raises(duckdb.Error):
+                connection.execute(statement).fetchall()
 
 
 def test_only_the_owner_may_read_what_is_not_masked(company: Path) -> None:
