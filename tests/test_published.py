@@ -280,12 +280,19 @@ def test_killed_at_any_moment_the_last_good_one_stays(house: Path, steps: tuple[
     assert sum(moment["then"] is True for moment in told) >= 3
 
 
-def test_publishers_wait_for_each_other_and_readers_for_nobody(house: Path) -> None:
+@pytest.mark.parametrize(
+    "harms",
+    [
+        pytest.param((sync_runs,), id="syncs"),
+        pytest.param((rebuild, sync_runs), id="everything", marks=pytest.mark.slow),
+    ],
+)
+def test_publishers_wait_for_each_other_and_readers_for_nobody(house: Path, harms: tuple[Any, ...]) -> None:
     """Publishers two at a time, and readers in processes of their own that never see anything but a whole one."""
     env = environment(house)
     names = {shown().run}
     with Readers(env) as readers:
-        for harm in (rebuild, sync_runs):
+        for harm in harms:
             harm("meanwhile")  # a writer opens the warehouse while readers read
             publishers = [
                 subprocess.Popen(
@@ -297,7 +304,7 @@ def test_publishers_wait_for_each_other_and_readers_for_nobody(house: Path) -> N
             assert [publisher.returncode for publisher in publishers] == [0, 0], told
             assert sorted(out.startswith("nothing is new") for out, _ in told) == [False, True]
             names.add(shown().run)
-        assert len(names) == 3
+        assert len(names) == 1 + len(harms)
         for one in readers.stop():
             assert shown().run in one["seen"] and set(one["seen"]) <= names
 
