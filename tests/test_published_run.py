@@ -149,6 +149,7 @@ def raw_values(data: Path) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_run_of_a_next_day_while_others_read(company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KINSHIP_DATA", str(company))
     env, marked, old = environment(company), Marked(), shown()
