@@ -2,12 +2,13 @@
 
 Works on the data folder of the environment, in which something is published. For each step it rebuilds (in name), lets
 a child publish and kill itself just before the step, looks as a reader does, and lets a second child publish to its
-end. Prints a JSON line for each.
+end. Prints a JSON line for each. Arguments are the numbers of the steps to take; without any it takes all.
 """
 
 import json
 import os
 import signal
+import sys
 
 from forked import in_child
 from published_house import opened, rebuild, shown, sync_runs
@@ -67,8 +68,9 @@ def look() -> None:
 
 def main() -> None:
     published = settings().published
-    whole = [step for step in STEPS if not step[-1]]
-    for number, (module, name, call, after_switch, only_syncs) in enumerate(STEPS):
+    steps = [STEPS[int(number)] for number in sys.argv[1:]] or STEPS
+    whole = [step for step in steps if not step[-1]]
+    for number, (module, name, call, after_switch, only_syncs) in enumerate(steps):
         before = shown().run
         # in a child: the driver that forks must not hold a database open
         in_child(lambda: (sync_runs if only_syncs else rebuild)(f"step {number}"))  # noqa: B023

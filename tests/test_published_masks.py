@@ -8,17 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow.parquet as pq
 import pytest
-from published_house import copy_house, opened, rebuild, shown, tables
+from published_house import copy_house, held, opened, publish_uncompressed, tables
 
 from kinship.errors import StoppedByGuard
-from kinship.published import drafting
 from kinship.published.masking import masked
 from kinship.published.outputs import outputs, sources_with_personal_ids
-from kinship.published.publishing import publish
-from kinship.settings import settings
 
 # fields of the systems' own records, and the kind of marker that their values are
 FIELDS = {
@@ -79,43 +75,27 @@ def markers(built_company: Path) -> dict[str, set[str]]:
 def uncompressed(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A publication whose files hold texts byte by byte, in DuckDB and in Parquet."""
     data = copy_house(published, tmp_path_factory.mktemp("masks") / "data")
-    real = drafting._connection
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KINSHIP_DATA", str(data))
         patch.setenv("KINSHIP_PUBLISHED_PARQUET", "masked")
-
-        @drafting.contextmanager
-        def plain(*arguments: Any) -> Iterator[duckdb.DuckDBPyConnection]:
-            with real(*arguments) as connection:
-                connection.execute("set force_compression = 'uncompressed'")
-                yield connection
-
-        patch.setattr(drafting, "_connection", plain)
-        rebuild("uncompressed")
-        publish(settings())
-        yield shown().folder
+        yield publish_uncompressed()
 
 
-def _bytes(path: Path) -> bytes:
-    return path.read_bytes().lower()
+def _parquet_text(folder: Path, to: Path) -> Path:
+    """The values of all Parquet files, as one text file."""
+    to.write_text("\n".join(str(pq.read_table(path).to_pydict()) for path in folder.rglob("*.parquet")))
+    return to
 
 
-def _parquet_text(folder: Path) -> bytes:
-    return "\n".join(str(pq.read_table(path).to_pydict()) for path in folder.rglob("*.parquet")).lower().encode()
-
-
-def _holds(content: bytes, values: set[str]) -> set[str]:
-    return {value for value in values if value.lower().encode() in content}
-
-
-def test_no_value_of_the_source_files_is_in_the_masked_copy(uncompressed: Path, markers: dict[str, set[str]]) -> None:
-    full, hidden = _bytes(uncompressed / "warehouse.duckdb"), _bytes(uncompressed / "masked.duckdb")
-    parquet = _parquet_text(uncompressed / "parquet")
+def test_no_value_of_the_source_files_is_in_the_masked_copy(
+    uncompressed: Path, markers: dict[str, set[str]], tmp_path: Path
+) -> None:
+    parquet = _parquet_text(uncompressed / "parquet", tmp_path / "parquet.txt")
     for kind, values in markers.items():
         # the search can find: what is quarantined or lost a vote is in no output table
-        assert len(_holds(full, values)) > len(values) / 4, kind
-        assert len(_holds(hidden, values)) == 0, kind
-        assert len(_holds(parquet, values)) == 0, kind
+        assert len(held(uncompressed / "warehouse.duckdb", values)) > len(values) / 4, kind
+        assert len(held(uncompressed / "masked.duckdb", values)) == 0, kind
+        assert len(held(parquet, values)) == 0, kind
 
 
 def test_no_hash_that_anyone_can_work_out_is_in_the_masked_copy(
@@ -126,8 +106,8 @@ def test_no_hash_that_anyone_can_work_out_is_in_the_masked_copy(
         return {md5(address), sha, md5(f"email:{address}"), md5(f"enrichment:people:{md5(address)}")}
 
     known = {digest for address in markers["e-mail"] for digest in digests(address.lower())}
-    assert len(_holds(_bytes(uncompressed / "warehouse.duckdb"), known)) > 20
-    assert len(_holds(_bytes(uncompressed / "masked.duckdb"), known)) == 0
+    assert len(held(uncompressed / "warehouse.duckdb", known)) > 20
+    assert len(held(uncompressed / "masked.duckdb", known)) == 0
 
 
 def test_every_class_becomes_what_the_docs_say(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
