@@ -369,6 +369,9 @@ WITHOUT = {
     "limit per person, in the search for the suspicious": text(
         a_bridge_between_two_accounts, REFUSALS, "having count(distinct value_hash) > max(most)", f"having {NEVER}"
     ),
+    "a steward's word above limits": text(
+        a_decision_that_a_limit_would_refuse, REFUSALS, "links.rule = 'must_link'", NEVER
+    ),
     "strongest first": text(
         a_bridge_between_two_accounts, "identity", "{{ relation }}.level, {{ relation }}.tier, -{{ relation }}.weight",
         "-{{ relation }}.level, -{{ relation }}.tier, {{ relation }}.weight",
