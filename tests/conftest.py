@@ -66,7 +66,7 @@ def built_company(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _build(data: Path) -> Path:
     for arguments in (("demo", "--people", "150", "--days", "40"), ("run",)):
-        done = call(KINSHIP, *arguments, env=environment(data))
+        done = call(KINSHIP, *arguments, env=environment(data), timeout=1500)
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     (data / "first_run.txt").write_text(done.stdout)
     return data

@@ -1,6 +1,5 @@
 """Random companies for the identity layer: what the sources say, and how it changes from batch to batch."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -219,18 +218,23 @@ def check(house: House, world: World) -> None:
 
 
 def within_limits(house: House, world: World, people: Mapping[str, str]) -> None:
-    """No person holds more values than allowed, but for what one record holds alone."""
+    """No person holds more values than allowed, but for what one record holds alone, or several by a steward's word."""
+    word = nx.Graph(tuple(pair) for pair, action in world.stands().items() if action == "must_link")
+    word.add_nodes_from(world.records)
+    word.remove_edges_from([pair for pair in word.edges if people[pair[0]] != people[pair[1]]])
+    one = {record: min(part) for part in nx.connected_components(word) for record in part}
     quarantined = set(house.rows("select identifier_type, identifier_value from identity_quarantine"))
     most = {kind: count for kind, _, _, _, count, *_ in POLICY if count is not None}
     for kind, allowed in most.items():
         held: dict[str, set[str]] = {}
-        alone: Counter[str] = Counter()
+        by_word: dict[str, set[str]] = {}
         for record, row in world.records.items():
-            values = {value for one, value in row.identifiers - quarantined if one == kind}
+            values = {value for name, value in row.identifiers - quarantined if name == kind}
             held.setdefault(people[record], set()).update(values)
-            alone[people[record]] = max(alone[people[record]], len(values))
+            by_word.setdefault(one[record], set()).update(values)
         for person, values in held.items():
-            assert len(values) <= max(allowed, alone[person]), f"too many of {kind}"
+            alone = max(len(by_word[one[record]]) for record in world.records if people[record] == person)
+            assert len(values) <= max(allowed, alone), f"too many of {kind}"
 
 
 def connected(world: World) -> set[frozenset[str]]:

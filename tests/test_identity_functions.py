@@ -25,10 +25,12 @@ def value(connection: duckdb.DuckDBPyConnection, call: str) -> object:
 
 
 LINKS = """[
-    {'edge_id': 'a', 'left_id': 1, 'right_id': 2, 'weight': null, 'is_probabilistic': false},
-    {'edge_id': 'b', 'left_id': 3, 'right_id': 2, 'weight': 9.5, 'is_probabilistic': false},
-    {'edge_id': 'c', 'left_id': 3, 'right_id': 4, 'weight': null, 'is_probabilistic': false}
+    {'edge_id': 'a', 'left_id': 1, 'right_id': 2, 'weight': null, 'is_probabilistic': false, 'is_decided': false},
+    {'edge_id': 'b', 'left_id': 3, 'right_id': 2, 'weight': 9.5, 'is_probabilistic': false, 'is_decided': false},
+    {'edge_id': 'c', 'left_id': 3, 'right_id': 4, 'weight': null, 'is_probabilistic': false, 'is_decided': false}
 ]"""
+PROBABLE = LINKS.replace("'is_probabilistic': false", "'is_probabilistic': true")
+DECIDED = LINKS.replace("'is_decided': false", "'is_decided': true")
 CLAIMS = """[
     {'node_id': 1, 'claim_type': 'user_id', 'value_hash': 'x', 'most': 1},
     {'node_id': 3, 'claim_type': 'user_id', 'value_hash': 'y', 'most': 1},
@@ -54,6 +56,7 @@ def test_registering_twice_does_no_harm(connection: duckdb.DuckDBPyConnection) -
         (f"admit_evidence({LINKS}, null, [{{'left_id': 1, 'right_id': 4}}], null)", [
             {"edge_id": "c", "reason": "cannot_link"},
         ]),
+        (f"admit_evidence({DECIDED}, {CLAIMS}, [], 10)", []),
         (f"admit_evidence({LINKS}, [], null, 10)", []),
         (f"admit_evidence(null, {CLAIMS}, null, 10)", []),
         ("admit_evidence(null, null, null, null)", []),
@@ -70,7 +73,10 @@ def test_answers(connection: duckdb.DuckDBPyConnection, call: str, expected: obj
         ("connected_components([1, null], [2, 3])", "left is NULL in 1 entries of 2"),
         ("admit_evidence([null], null, null, 1)", "is_probabilistic is NULL in 1 rows of 1"),
         (f"admit_evidence({LINKS}, null, [{{'left_id': 1, 'right_id': null}}], 1)", "right_id is NULL in 1 rows of 1"),
-        (f"admit_evidence({LINKS.replace('false', 'true')}, null, null, 1)", "a probabilistic link has no weight"),
+        (
+            f"admit_evidence({PROBABLE}, null, null, 1)",
+            "a probabilistic link has no weight",
+        ),
     ],
 )
 def test_what_is_no_graph_is_an_error(connection: duckdb.DuckDBPyConnection, call: str, message: str) -> None:
@@ -89,7 +95,7 @@ def test_many_rows_each_with_its_own_graph(connection: duckdb.DuckDBPyConnection
             admit_evidence(
                 list_transform(lefts, lambda node, n: {
                     'edge_id': i || '-' || n, 'left_id': node, 'right_id': rights[n],
-                    'weight': 1, 'is_probabilistic': false
+                    'weight': 1, 'is_probabilistic': false, 'is_decided': false
                 }),
                 list_transform(lefts, lambda node: {
                     'node_id': node, 'claim_type': 't', 'value_hash': node::text, 'most': 1

@@ -145,6 +145,15 @@ def of_two_decisions_of_one_day_the_careful_one(house: House) -> str:
     return people(house)
 
 
+@ends("ab")
+def a_decision_that_a_limit_would_refuse(house: House) -> str:
+    """Two accounts of the shop, of which a person has one."""
+    house.put("a", {"account_id": "1"})
+    house.put("b", {"account_id": "2"})
+    house.override("must_link", "a", "b")
+    return people(house)
+
+
 @ends("a b c")
 def a_decision_that_is_over(house: House) -> str:
     yesterday = date.today() - timedelta(days=1)

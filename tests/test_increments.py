@@ -18,7 +18,7 @@ WRITTEN = "changed_at"  # when an incremental model last wrote the row
 
 
 def run(data: Path, *arguments: str) -> None:
-    done = call(KINSHIP, *arguments, env=environment(data))
+    done = call(KINSHIP, *arguments, env=environment(data), timeout=1500)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
 
 
@@ -62,6 +62,7 @@ def grow_and_rebuild(company: Path, ends: list[date]) -> None:
     assert differences(grown, company) == {}
 
 
+@pytest.mark.timeout(2400)
 def test_an_increment_equals_a_rebuild(built_company: Path, company: Path) -> None:
     grow_and_rebuild(company, [LAST_DAY + timedelta(days=5)])
     with duckdb.connect(str(company.with_name("grown") / "warehouse.duckdb"), read_only=True) as warehouse:
@@ -80,6 +81,7 @@ def test_an_increment_equals_a_rebuild(built_company: Path, company: Path) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("seed", range(3))
 def test_many_increments_equal_a_rebuild(company: Path, seed: int) -> None:
     days = random.Random(seed)

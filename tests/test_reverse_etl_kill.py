@@ -284,9 +284,7 @@ def test_a_run_that_is_broken_off_leaves_claims_and_the_next_goes_on(
     sink: tuple[House, SinkServer], number: signal.Signals
 ) -> None:
     house, server = sink
-    server.faults.latency = (
-        0.3  # 15 s for all, four at a time: no run ends before the signal
-    )
+    server.faults.latency = 0.3  # 15 s for all, four at a time: no run ends before the signal
     house.want(sink_rows(range(2000), "a"))
     with lone_run(house) as process:
         wait_for(lambda: len(server.records) > 50)

@@ -114,7 +114,7 @@ QUERIES = {
     "solved_components": "select to_json({{ solved_components(collect_values('n', 'n'), collect_values('n + 1', 'n')) }}) as x from t",
     "spanning_forest": "select to_json({{ spanning_forest(collect_values('n', 'n'), collect_values('n % 2', 'n')) }}) as x from t",
     "refused_evidence": "select to_json({{ refused_evidence(collect_structs({'edge_id': \"'e' || cast(n as string)\","
-    " 'left_id': 'n', 'right_id': 'n + 1', 'weight': 'cast(n as double)', 'is_probabilistic': 'false'}, 'n'),"
+    " 'left_id': 'n', 'right_id': 'n + 1', 'weight': 'cast(n as double)', 'is_probabilistic': 'false', 'is_decided': 'n = 2'}, 'n'),"
     " collect_structs({'node_id': 'n', 'claim_type': \"'email'\", 'value_hash': 'v', 'most': 'cast(1 as integer)'}, 'n'),"
     " collect_structs({'left_id': 'cast(1 as bigint)', 'right_id': 'cast(3 as bigint)'}, 'n'), 'cast(50 as integer)') }})"
     " as x from t",

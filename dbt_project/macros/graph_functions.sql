@@ -25,7 +25,7 @@
 
 {#-
     Links, strongest first, the claims and the pairs that must stay apart -> a list of (edge_id, reason) of the links that are refused.
-    The lists hold structs: (edge_id, left_id, right_id, weight, is_probabilistic), (node_id, claim_type, value_hash, most) and
+    The lists hold structs: (edge_id, left_id, right_id, weight, is_probabilistic, is_decided), (node_id, claim_type, value_hash, most) and
     (left_id, right_id). `largest` is the size above which a component is suspicious.
 -#}
 {% macro refused_evidence(links, claims, aparts, largest) -%}

@@ -1,8 +1,9 @@
 """Which links are believed: strongest first, and never so that one person breaks a rule.
 
 Kruskal's algorithm with a veto. Links come strongest first; a link is refused when it would bring together two records
-that must stay apart, or more distinct values of a limited identifier than a person may have. What is refused stays
-refused. The answer for a component depends on that component alone: not on node ids, nor on what else is in the call.
+that must stay apart, or, unless a steward decided it, more distinct values of a limited identifier than a person may
+have. What is refused stays refused. The answer for a component depends on that component alone: not on node ids, nor on
+what else is in the call.
 """
 
 from typing import Any, NamedTuple
@@ -20,12 +21,16 @@ _HYGIENE = {1: UNSUPPORTED, 2: RECUT}
 
 
 class Links(NamedTuple):
-    """One entry per piece of evidence that two records are one person, strongest first; weights in bits."""
+    """One entry per piece of evidence that two records are one person, strongest first; weights in bits.
+
+    What a steward has decided comes before everything else.
+    """
 
     left: Ids
     right: Ids
     weight: npt.NDArray[np.float64]
     is_probabilistic: npt.NDArray[np.bool_]
+    is_decided: npt.NDArray[np.bool_]
 
 
 class Claims(NamedTuple):
@@ -60,10 +65,10 @@ def admit(links: Links, claims: Claims, aparts: Aparts, largest: int) -> list[Re
 
     A record that holds more values of a type than a person may have stops nobody else: two clusters may join when
     together they hold no more values than `most`, or than the larger of the two holds already. So a person never has
-    more values of a type than `most`, or than the one record of theirs that has most.
+    more values of a type than `most`, or than those of their records that have most and are one by a steward's word.
 
     >>> one = np.ones(2)
-    >>> links = Links(np.array([1, 2]), np.array([2, 3]), one, one < 0)
+    >>> links = Links(np.array([1, 2]), np.array([2, 3]), one, one < 0, one < 0)
     >>> claims = Claims(np.array([1, 3]), np.array([0, 0]), np.array([7, 8]), np.array([1, 1]), ["user_id"])
     >>> admit(links, claims, Aparts(np.array([], dtype=int), np.array([], dtype=int)), 100)
     [(1, 'limit:user_id')]
@@ -90,6 +95,7 @@ class _Suspicious(NamedTuple):
     places: npt.NDArray[np.int64]
     left: npt.NDArray[Any]
     right: npt.NDArray[Any]
+    is_decided: npt.NDArray[np.bool_]
     claims: Claims
     aparts: Aparts
     size: int
@@ -124,6 +130,7 @@ def _suspicious(places: npt.NDArray[np.int64], links: Links, claims: Claims, apa
         places[inside],
         renumbered[lefts[inside]],
         renumbered[rights[inside]],
+        links.is_decided[places[inside]],
         claims._replace(node=renumbered[claims.node]),
         Aparts(renumbered[one], renumbered[two]),
         int(walked.sum()),
@@ -165,7 +172,8 @@ def _walk(parts: _Suspicious) -> list[Refusal]:
     held = _held_by_node(parts.claims)
     apart = _apart_by_node(parts.aparts)
     refused: list[Refusal] = []
-    for place, left, right in zip(parts.places.tolist(), parts.left.tolist(), parts.right.tolist(), strict=True):
+    links = (column.tolist() for column in (parts.places, parts.left, parts.right, parts.is_decided))
+    for place, left, right, is_decided in zip(*links, strict=True):
         while parent[left] != left:
             parent[left] = left = parent[parent[left]]
         while parent[right] != right:
@@ -180,7 +188,7 @@ def _walk(parts: _Suspicious) -> list[Refusal]:
                 left, right = right, left
         if left in held:
             if right in held:
-                exceeded = _exceeded(held[left], held[right])
+                exceeded = None if is_decided else _exceeded(held[left], held[right])
                 if exceeded is not None:
                     refused.append((place, LIMIT + parts.claims.types[exceeded]))
                     continue

@@ -96,7 +96,13 @@ def _refused(
 ) -> list[dict[str, str | None]]:
     is_probabilistic = _flags(_field(links, "is_probabilistic"))
     refused = admit(
-        Links(_ids(links, "left_id"), _ids(links, "right_id"), _weights(links, is_probabilistic), is_probabilistic),
+        Links(
+            _ids(links, "left_id"),
+            _ids(links, "right_id"),
+            _weights(links, is_probabilistic),
+            is_probabilistic,
+            _flags(_field(links, "is_decided")),
+        ),
         _claims(claims),
         Aparts(_ids(aparts, "left_id"), _ids(aparts, "right_id")),
         ANY_SIZE if largest is None else largest,
@@ -182,7 +188,8 @@ FUNCTIONS = [
         "admit_evidence",
         _admit_evidence,
         [
-            "struct(edge_id varchar, left_id bigint, right_id bigint, weight double, is_probabilistic boolean)[]",
+            "struct(edge_id varchar, left_id bigint, right_id bigint, weight double, is_probabilistic boolean,"
+            " is_decided boolean)[]",
             "struct(node_id bigint, claim_type varchar, value_hash varchar, most integer)[]",
             "struct(left_id bigint, right_id bigint)[]",
             "integer",

@@ -87,6 +87,7 @@ links_by_bucket as (
             'right_id': 'right_places.place',
             'weight': 'links.weight',
             'is_probabilistic': "links.rule = 'likeness' and links.level > 0",
+            'is_decided': "links.rule = 'must_link'",
         }, evidence_order('links')) }} as links
     from links
     inner join places as left_places on links.left_id = left_places.node_id
