@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 import streamlit as st
+from streamlit.errors import FragmentHandledException
 
 from dashboards import data
 from dashboards.menu import PAGES
@@ -37,5 +38,6 @@ except Exception as error:
     if os.environ.get("KINSHIP_DEBUG"):
         raise
     # the text of an unforeseen error may quote a person's data: its class alone is safe to show and to log
-    logging.getLogger("dashboards").error("page %s: unexpected %s", page.url_path, type(error).__name__)
-    st.error(f"This page met an unexpected {type(error).__name__}. With KINSHIP_DEBUG=1 the log says where.")
+    kind = type(error.args[0] if isinstance(error, FragmentHandledException) else error).__name__
+    logging.getLogger("dashboards").error("page %s: unexpected %s", page.url_path, kind)
+    st.error(f"This page met an unexpected {kind}. With KINSHIP_DEBUG=1 the log says where.")

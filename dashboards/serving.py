@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from dashboards.logs import name_errors_only
 from dashboards.signin import LOOPBACK, Place, SignIn
 
 APP = Path(__file__).with_name("app.py")
@@ -19,6 +20,7 @@ def serve() -> None:
             " sees the figures and the masked tables. docs/dashboards.md says how to ask for a sign-in.",
             file=sys.stderr,
         )
+    name_errors_only()
     from streamlit.web.cli import main as streamlit
 
     options = [

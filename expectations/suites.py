@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from great_expectations.core import ExpectationSuiteValidationResult
     from great_expectations.data_context.data_context.abstract_data_context import AbstractDataContext
-    from great_expectations.data_context.store.store import DataDocsSiteConfigTypedDict
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
 Baseline = Mapping[str, Mapping[str, Any]]  # asset -> measure -> its value after the last build that passed
@@ -78,23 +77,20 @@ def context() -> "AbstractDataContext":
         import great_expectations as gx
         from great_expectations.data_context.types.base import ProgressBarsConfig
 
+        from expectations.data_docs import site
+
         root = settings().state / "great_expectations"
         root.mkdir(parents=True, exist_ok=True)
         gx_context = gx.get_context(mode="file", project_root_dir=root)
     gx_context.variables.progress_bars = ProgressBarsConfig(globally=False)
     if "local_site" in gx_context.get_site_names():
         gx_context.delete_data_docs_site("local_site")
-    store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(settings().data_docs)}
-    site: DataDocsSiteConfigTypedDict = {
-        "class_name": "SiteBuilder",
-        "store_backend": store,
-        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-    }
+    built = site(settings().data_docs)
     # said anew each time: the folder may have been moved or copied with its warehouse
     if "kinship" in gx_context.get_site_names():
-        gx_context.update_data_docs_site(site_name="kinship", site_config=site)
+        gx_context.update_data_docs_site(site_name="kinship", site_config=built)
     else:
-        gx_context.add_data_docs_site(site_name="kinship", site_config=site)
+        gx_context.add_data_docs_site(site_name="kinship", site_config=built)
     return gx_context
 
 

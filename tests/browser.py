@@ -6,7 +6,6 @@ A `Visit` records every request and every error of the console.
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from urllib.request import urlopen
 import pytest
 from conftest import KINSHIP, ROOT, environment
 from playwright.sync_api import Browser, Page, sync_playwright
+from ports import free_port
 
 SCREENSHOTS = ROOT / "target" / "screenshots"
 LAPTOP, PHONE = (1366, 850), (390, 844)
@@ -49,13 +49,6 @@ class Served:
     url: str
     data: Path
     log: Path
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens at."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Pages of the dashboards without a browser, over the published company."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -85,3 +86,21 @@ def busiest(tables: duckdb.DuckDBPyConnection) -> str:
 def tables(publication: Publication, masked: bool = False) -> duckdb.DuckDBPyConnection:
     """The published tables, to hold a page against."""
     return open_publication(publication, masked)
+
+
+@pytest.fixture
+def shown(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Publication:
+    """The published company, which this process shows."""
+    return use(monkeypatch, apart(published, tmp_path / "data"))
+
+
+@pytest.fixture
+def warehouse(shown: Publication) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Its tables, to hold a page against."""
+    with tables(shown) as opened:
+        yield opened
+
+
+def one(warehouse: duckdb.DuckDBPyConnection, query: str, *parameters: object) -> Any:
+    """The first value of the first row."""
+    return warehouse.execute(query, list(parameters)).fetchall()[0][0]

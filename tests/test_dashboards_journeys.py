@@ -1,31 +1,19 @@
+# ruff: noqa: F811 - fixtures of another file
 """The page about journeys: moves, funnel, paths and attribution are those of the tables."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pandas as pd
 import pytest
-from dashboards_house import apart, open_page, said, tables, use
+from dashboards_house import apart, open_page, said, shown, tables, use, warehouse  # noqa: F401 - fixtures
 from insights_house import changed, charted, emptied, table
 
 from dashboards.journeys.funnel import steps
 from dashboards.metrics import month_before
 from kinship.published.publication import Publication
-
-
-@pytest.fixture
-def shown(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Publication:
-    """The published company."""
-    return use(monkeypatch, apart(published, tmp_path / "data"))
-
-
-@pytest.fixture
-def warehouse(shown: Publication) -> Iterator[duckdb.DuckDBPyConnection]:
-    with tables(shown) as opened:
-        yield opened
 
 
 def moves(app: Any) -> dict[str, int]:

@@ -1,13 +1,12 @@
+# ruff: noqa: F811 - fixtures of another file
 """The overview: its figures are those of the tables, and what is missing it names."""
 
-from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
-from dashboards_house import apart, open_page, said, tables, use
+from dashboards_house import apart, one, open_page, said, shown, tables, use, warehouse  # noqa: F401 - fixtures
 from insights_house import changed, charted, emptied, table
 
 from dashboards.metrics import is_whole
@@ -16,22 +15,6 @@ from kinship.published.publication import Publication
 
 MONTH = date(2026, 5, 1)
 """The last month that is over at the company's as-of moment, a day before the end of June."""
-
-
-@pytest.fixture
-def shown(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Publication:
-    """The published company."""
-    return use(monkeypatch, apart(published, tmp_path / "data"))
-
-
-@pytest.fixture
-def warehouse(shown: Publication) -> Iterator[duckdb.DuckDBPyConnection]:
-    with tables(shown) as opened:
-        yield opened
-
-
-def one(warehouse: duckdb.DuckDBPyConnection, query: str, *parameters: object) -> Any:
-    return warehouse.execute(query, list(parameters)).fetchall()[0][0]
 
 
 def test_headlines_are_those_of_the_orders(shown: Publication, warehouse: duckdb.DuckDBPyConnection) -> None:

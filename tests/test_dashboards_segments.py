@@ -1,33 +1,16 @@
+# ruff: noqa: F811 - fixtures of another file
 """The page about segments: who is in, who is reached, and nobody by name."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
-from dashboards_house import apart, open_page, said, tables, use
+from dashboards_house import apart, one, open_page, said, shown, tables, use, warehouse  # noqa: F401 - fixtures
 from insights_house import changed, charted, emptied, table
 
 from dashboards.layout import words
 from kinship.published.publication import Publication
-
-
-@pytest.fixture
-def shown(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Publication:
-    """The published company."""
-    return use(monkeypatch, apart(published, tmp_path / "data"))
-
-
-@pytest.fixture
-def warehouse(shown: Publication) -> Iterator[duckdb.DuckDBPyConnection]:
-    with tables(shown) as opened:
-        yield opened
-
-
-def one(warehouse: duckdb.DuckDBPyConnection, query: str, *parameters: object) -> Any:
-    return warehouse.execute(query, list(parameters)).fetchall()[0][0]
 
 
 def test_a_link_opens_a_segment(shown: Publication, warehouse: duckdb.DuckDBPyConnection) -> None:

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import Served, Visit, free_port, served, visit
+from browser import Served, Visit, served, visit
 from conftest import KINSHIP, call, environment
 from dashboards_house import SIGN_IN, apart, busiest, published_in, tables
 from playwright.sync_api import Browser
+from ports import free_port
 from servers.oidc import Provider
 
 PEOPLE = {

@@ -2,7 +2,6 @@
 
 import getpass
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import asyncssh
 import pytest
+from ports import free_port
 from reverse_etl_house import House, people, run, use
 from servers.cutter import Cutter
 from servers.file import apply_feed, read_folder
@@ -175,9 +175,7 @@ def test_openssh_is_served_as_well(house: House, tmp_path: Path, monkeypatch: py
     host.write_private_key(str(tmp_path / "host"))
     (tmp_path / "host").chmod(0o600)
     user.write_public_key(str(tmp_path / "authorized"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     Path("/run/sshd").mkdir(exist_ok=True)
     settings = (
         f"Port {port}", "ListenAddress 127.0.0.1", f"HostKey {tmp_path}/host", "StrictModes no", "UsePAM no",

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import time
@@ -18,6 +17,7 @@ import duckdb
 import httpx
 import pytest
 from conftest import KINSHIP, ROOT, call, environment
+from ports import free_port
 from servers import postgres
 
 pytestmark = pytest.mark.filterwarnings("ignore:sqlglotrs is deprecated:DeprecationWarning")
@@ -120,9 +120,7 @@ def service(*arguments: str, env: dict[str, str], log: Path) -> Iterator["subpro
 
 @pytest.mark.slow
 def test_two_services_run_what_they_are_asked_to(company: Path, tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}/graphql"
 
     def ask(query: str, **variables: Any) -> Any:

@@ -52,7 +52,7 @@ def show(since: date) -> None:
         st.caption(
             f"Most are lost after **{lost['step'].lower()}**: {number(lost['lost'])} of {number(lost['visits'])} visits"
             f" ({share(lost['lost'] / lost['visits'])}) go no further. A step counts after the one before it in the"
-            " same visit; an order follows within 7 days (docs/journey.md)."
+            " same visit; an order follows within `funnel_order_days` (docs/journey.md)."
         )
     _table(by_channel)
     layout.download(by_channel, "funnel")

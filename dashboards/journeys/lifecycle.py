@@ -36,6 +36,6 @@ def show(since: date) -> None:
     sankey(moves, STAGES, {stage: words(stage) for stage in STAGES}, COLOURS)
     st.caption(
         "Each band is people who left the stage on the left for the one on the right, once for each time: blue to those"
-        " who buy, orange to those who stay away. At risk: 60 days after the last order; lapsed: 120 (docs/journey.md)."
+        " who buy, orange to those who stay away. At risk, later lapsed: long without an order (docs/journey.md)."
     )
     layout.download(moves, "lifecycle_moves")

@@ -22,8 +22,8 @@ def growth(periods: pd.DataFrame, grain: str) -> None:
     with moved:
         _moves(shown)
     st.caption(
-        "Active: ordered within the last 90 days. Active before + new + returned - lost = active now."
-        " Lost: the last order is 90 days old."
+        "Active: ordered within the last `churn_days` (docs/metrics.md). Lost: not any more."
+        " Active before + new + returned - lost = active now."
     )
     layout.download(periods.reset_index(), f"figures_by_{grain}")
 

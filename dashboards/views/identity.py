@@ -109,10 +109,78 @@ MEANING = {
 }
 
 
+HEADINGS = {
+    "grade": "Grade",
+    "meaning": "Meaning",
+    "people": "People",
+    "records": "Records",
+    "in_conflict": "In contradiction",
+    "weakest_bridge": st.column_config.NumberColumn("Weakest bridge", format="%.1f", help="In bits."),
+    "median_density": st.column_config.NumberColumn(
+        "Density", format="%.2f", help="Median share of a person's pairs of records with evidence between them."
+    ),
+    "customer_id": "Person",
+    "record_count": "Records",
+    "source_count": "Sources",
+    "given_name_count": "Given names",
+    "birth_date_count": "Birth dates",
+    "weakest_weight": st.column_config.NumberColumn("Weakest bridge", format="%.1f", help="In bits."),
+    "density": st.column_config.NumberColumn("Density", format="%.2f", help="Share of pairs of records with evidence."),
+    "identifier_type": "Kind",
+    "identifier_value": "Value",
+    "reason": "Reason",
+    "identifiers": "Values",
+    "most_names": st.column_config.NumberColumn("Most names", help="Beside one value."),
+    "most_accounts": st.column_config.NumberColumn("Most accounts", help="Beside one value."),
+    "name_count": "Names",
+    "account_count": "Accounts",
+    "email_count": "E-mail addresses",
+    "refusal": "Refusal",
+    "rule": "Rule",
+    "links": "Links",
+    "strongest": st.column_config.NumberColumn("Strongest", format="%.1f", help="In bits."),
+    "question": "Question",
+    "questions": "Questions",
+    "probability": st.column_config.NumberColumn("Likely", format="percent"),
+    "consequence": st.column_config.NumberColumn("Consequence", help="Records that the answer moves, by likelihood."),
+    "review_id": "Id",
+    "left_source": "Left source",
+    "right_source": "Right source",
+    "left_record_id": "Left record",
+    "right_record_id": "Right record",
+    "left_record_count": "Left records",
+    "right_record_count": "Right records",
+    "left_customer_id": "Left person",
+    "right_customer_id": "Right person",
+    "detail": "Comparisons",
+    "last_seen_at": st.column_config.DatetimeColumn("Last seen", format="YYYY-MM-DD"),
+    "comparison": "Compared",
+    "result": "Result",
+    "bits": st.column_config.NumberColumn("Bits", format="%+.1f"),
+    "attribute": "What",
+    "left": "Left",
+    "right": "Right",
+    "together": "Together",
+    "answer": "Answer",
+    "state": "State",
+    "by": "By",
+    "on": "On",
+    "until": "Until",
+    "why": "Why",
+}
+"""What the columns of this page's tables are called."""
+
+
 def meaning_of(refusal: str) -> str:
     """Why a link does not count, in words."""
     kind, limit, of = refusal.partition(":")
     return f"one person would have too many of {of}" if limit and kind == "limit" else REFUSALS.get(refusal, "")
+
+
+def _listed(frame: pd.DataFrame, name: str) -> None:
+    """A table under this page's headings, and the rows as `<name>.csv` under the warehouse's."""
+    layout.table(frame, columns=HEADINGS)
+    layout.download(frame, name)
 
 
 def health() -> None:
@@ -130,8 +198,7 @@ def health() -> None:
         st.subheader("Grades", anchor=False)
         grades = data.frame(GRADES)
         grades.insert(1, "meaning", grades["grade"].map(MEANING))
-        layout.table(grades)
-        layout.download(grades, "identity_grades")
+        _listed(grades, "identity_grades")
     st.subheader("Ids created, merged and split", anchor=False)
     days = data.frame(DAYS)
     if days.empty:
@@ -146,8 +213,13 @@ def health() -> None:
         return
     doubtful = int(grades.loc[grades["grade"] != "A", "people"].sum())
     st.caption(f"{number(len(worst))} of {number(doubtful)} people below grade A, the worst and largest first")
-    layout.table(worst)
-    layout.download(worst, "identity_people_to_look_at")
+    _listed(worst, "identity_people_to_look_at")
+
+
+def _counted(found: pd.DataFrame, kind: str, count: str, colour: str, title: str, name: str) -> None:
+    """Counts by kind, as bars and as a list."""
+    charts.bars(found, kind, count, colour=colour, title=title, unit=",d")
+    _listed(found, name)
 
 
 def quarantine() -> None:
@@ -157,13 +229,10 @@ def quarantine() -> None:
         layout.missing("No identifier is in quarantine.")
         return
     st.caption("Values that too many people share identify nobody: they make no link (docs/identity.md).")
-    charts.bars(by_reason, "identifier_type", "identifiers", colour="reason", title="values", unit=",d")
-    layout.table(by_reason)
-    layout.download(by_reason, "identity_quarantine_by_reason")
+    _counted(by_reason, "identifier_type", "identifiers", "reason", "values", "identity_quarantine_by_reason")
     values = data.frame(QUARANTINED, LISTED)
     st.caption(f"{number(len(values))} of {number(by_reason['identifiers'].sum())} values, those of most records first")
-    layout.table(values)
-    layout.download(values, "identity_quarantine")
+    _listed(values, "identity_quarantine")
 
 
 def refused() -> None:
@@ -173,9 +242,7 @@ def refused() -> None:
         layout.missing("No link was refused.")
         return
     links.insert(1, "meaning", links["refusal"].map(meaning_of))
-    charts.bars(links, "refusal", "links", colour="rule", title="links that do not count", unit=",d")
-    layout.table(links)
-    layout.download(links, "identity_refused_links")
+    _counted(links, "refusal", "links", "rule", "links that do not count", "identity_refused_links")
 
 
 def questions() -> None:
@@ -189,7 +256,7 @@ def questions() -> None:
     elif data.may_look_up():
         _ask_first(reasons, desk)
     else:
-        layout.table(reasons)
+        layout.table(reasons, columns=HEADINGS)
     _decided(desk)
 
 
@@ -205,8 +272,7 @@ def _ask_first(reasons: pd.DataFrame, desk: Desk) -> None:
     _in_hand(list(listed["review_id"]), desk)
     with st.expander("The list"):
         shown = listed.assign(review_id=listed["review_id"].str.slice(0, review.SHOWN_OF_ID))
-        layout.table(shown)
-        layout.download(shown, "identity_review_queue")
+        _listed(shown, "identity_review_queue")
 
 
 def _kind(kind: str) -> str:
@@ -244,10 +310,10 @@ def ask(asked: Asked, desk: Desk) -> None:
     told = review.comparisons(question.detail)
     if told:
         frame = pd.DataFrame([{"comparison": one.attribute, "result": one.how, "bits": one.bits} for one in told])
-        layout.table(frame)
+        layout.table(frame, columns=HEADINGS)
     else:
         st.caption(f"The two records share one {plain(question.rule)}.")
-    layout.table(review.sides(asked), height="content")
+    layout.table(review.sides(asked), columns=HEADINGS, height="content")
     may = not desk.why_not
     if may and not data.is_unmasked() and review.needs_values(question):
         st.info(
@@ -346,8 +412,7 @@ def _decided(desk: Desk) -> None:
     if data.may_look_up():
         frame.insert(1, "state", review.standing_of(decisions))
     frame = frame.iloc[::-1]
-    layout.table(frame)
-    layout.download(frame, "identity_decisions")
+    _listed(frame, "identity_decisions")
     if desk.why_not:
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):

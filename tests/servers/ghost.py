@@ -5,7 +5,6 @@ import http.cookiejar
 import json
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from ports import free_port
 
 from servers import npm
 from servers.base import Faults
@@ -44,12 +44,6 @@ def installed() -> Path:
         npm.call([pnpm, "install", "--prod", "--ignore-scripts"], draft / "package", environment)
         draft.rename(folder)
     return folder / "package"
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 @cache

@@ -2,7 +2,6 @@
 
 import atexit
 import json
-import socket
 import subprocess
 import tempfile
 import time
@@ -13,6 +12,8 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
+
+from ports import free_port
 
 from servers import npm, postgres
 from servers.base import Faults
@@ -51,9 +52,7 @@ class Shop:
         program = home / "node_modules" / ".bin" / "medusa"
         npm.call([program, "db:migrate"], home, environment)
         npm.call([program, "user", "-e", "admin@example.com", "-p", "secret-admin"], home, environment)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         self._log = Path(tempfile.mkdtemp(prefix="kinship-medusa-")) / "log"
         with self._log.open("w") as log:
             self._process = subprocess.Popen(

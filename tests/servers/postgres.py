@@ -4,7 +4,6 @@ import atexit
 import itertools
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import Any, ClassVar
 
 import psycopg
 import pytest
+from ports import free_port
 from psycopg import sql
 
 from servers.case import Case
@@ -45,9 +45,7 @@ def start() -> int:
         # the server refuses to run as root
         user = {"user": "postgres", "group": "postgres", "extra_groups": []}
         shutil.chown(folder, "postgres", "postgres")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     secret = folder / "password"
     secret.write_text(PASSWORD)
     secret.chmod(0o644)

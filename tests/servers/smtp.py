@@ -3,7 +3,6 @@
 import datetime
 import ipaddress
 import logging
-import socket
 import ssl
 import warnings
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from ports import free_port
 
 from servers.case import Case
 
@@ -80,9 +80,7 @@ class MailServer:
             _certificate(self.certificate, key, host)
             self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self._context.load_cert_chain(self.certificate, key)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
 
     @property
     def environment(self) -> dict[str, str]:

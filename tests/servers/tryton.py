@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ports import free_port
 
 from kinship.settings import ROOT
 from servers.base import Faults
@@ -75,9 +75,7 @@ class Crm:
 
     def __init__(self, folder: Path) -> None:
         home = installed()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         shutil.copy(home / "template.sqlite", folder / "crm.sqlite")
         (folder / "trytond.conf").write_text(CONFIGURATION.format(folder=folder, port=port))
         self._url = f"http://127.0.0.1:{port}/crm"
