@@ -240,7 +240,7 @@ def test_many_small_files_become_one_landing_file(house: House) -> None:
     assert files == {str(number): f"users/{number:03}.jsonl" for number in range(150)}
 
 
-def test_nothing_is_left_in_the_landing_folder_nor_written_to_the_home_folder(house: House, tmp_path: Path) -> None:
+def test_no_copy_is_left_nor_anything_written_to_the_home_folder(house: House, tmp_path: Path) -> None:
     house.write("zendesk/users/a.jsonl", users([1]) + "broken\n")
     home = tmp_path / "home"
     home.mkdir()
@@ -253,6 +253,7 @@ def test_nothing_is_left_in_the_landing_folder_nor_written_to_the_home_folder(ho
     )
     assert list(home.iterdir()) == []
     assert [path for path in (tmp_path / "landing").rglob("*") if path.is_file()] == []
+    assert list((tmp_path / "dlt").rglob("*.parquet")) == [], "dlt keeps no copy of what it loaded"
     target = "lake" if settings().target == "spark" else "warehouse.duckdb"
     assert {path.name for path in tmp_path.iterdir()} == {"sources", "home", "landing", "dlt", target}
 

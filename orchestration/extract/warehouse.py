@@ -84,6 +84,7 @@ def pipeline(source: str) -> dlt.Pipeline:
     """The dlt pipeline that loads a source into the warehouse. All of its state lies beside the warehouse."""
     here = settings()
     os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
+    os.environ["LOAD__DELETE_COMPLETED_JOBS"] = "true"  # else it keeps a copy of every row it ever loaded
     os.environ["DLT_DATA_DIR"] = str(here.dlt)
     here.dlt.mkdir(parents=True, exist_ok=True)
     return dlt.pipeline(
