@@ -24,7 +24,6 @@ def run(base: Path, moments: list[float]) -> list[dict[str, Any]]:
         env={
             **os.environ,
             "KILL_BASE": str(base),
-            "KINSHIP_SOURCES": str(base.parent / "sources"),
             "PYTHONPATH": str(ROOT),
         },
         capture_output=True,
@@ -50,7 +49,8 @@ def prepare(house: House, tmp_path: Path) -> Path:
         shutil.copytree(tmp_path / "lake", base / "lake")
     else:
         shutil.copy2(tmp_path / "warehouse.duckdb", base)
-    shutil.copytree(tmp_path / "dlt", base / "dlt")
+    for folder in ("dlt", "sources"):
+        shutil.copytree(tmp_path / folder, base / folder)
     return base
 
 
