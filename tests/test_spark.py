@@ -1,5 +1,6 @@
 """The Spark target without a cluster: what is missing is said, and two engines that differ are caught."""
 
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -48,9 +49,13 @@ def test_the_comparison_sees_rows_types_and_tolerates_the_last_bit(
         "far": ("select 1 as a, 0.3::double as b", {"a": [1], "b": [0.300001]}),
         "other_row": ("select unnest(['x', 'x', 'y']) as c", {"c": ["x", "y", "y"]}),
         "other_type": ("select 1::bigint as a", {"a": [1]}),
+        "written": (
+            "select 1 as a, timestamp '2026-01-01 10:00' as changed_at",
+            {"a": [1], "changed_at": [datetime(2026, 1, 1, 10, 5)]},
+        ),
         "nulls": ("select null::integer as a, null::double as b", {"a": [None], "b": [None]}),
     }
-    types = {"a": pa.int32(), "b": pa.float64(), "c": pa.string()}
+    types = {"a": pa.int32(), "b": pa.float64(), "c": pa.string(), "changed_at": pa.timestamp("us")}
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute("create schema customers; create table customers.absent (a integer)")
         for name, (query, columns) in tables.items():
@@ -59,7 +64,7 @@ def test_the_comparison_sees_rows_types_and_tolerates_the_last_bit(
             rows = pa.table({column: pa.array(values, kinds[column]) for column, values in columns.items()})
             write_deltalake(str(tmp_path / "lake" / "customers" / name), rows)
     found = {one.table.removeprefix("customers."): one for one in compare(warehouse)}
-    assert {name for name, one in found.items() if one.is_same} == {"same", "near", "nulls"}
+    assert {name for name, one in found.items() if one.is_same} == {"same", "near", "written", "nulls"}
     assert (found["far"].missing, found["far"].surplus) == (1, 1)
     assert (found["other_row"].missing, found["other_row"].surplus) == (1, 1)
     assert found["other_type"].types == ("a: BIGINT / INTEGER",)
