@@ -5,8 +5,10 @@ warehouse. Frames are counts and shares worked out by SQL wherever the rows spea
 import logging
 import os
 import shutil
+import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -68,11 +70,26 @@ class Suite:
     asset: str | None = None
 
 
+@contextmanager
+def _named_main() -> Iterator[None]:
+    """Give the main module a file for a while: Great Expectations imports pyspark where the Spark extra is installed,
+    and that takes a process without one (a step that Dagster's daemon launched) for a doctest, and ends it."""
+    main = sys.modules["__main__"]
+    if hasattr(main, "__file__") or main.__spec__ is not None:
+        yield
+        return
+    main.__file__ = __file__
+    try:
+        yield
+    finally:
+        del main.__file__
+
+
 def context() -> "AbstractDataContext":
     """Great Expectations' context of this warehouse, with Data Docs in `settings().data_docs`."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _named_main():
         warnings.simplefilter("ignore")  # its dependencies announce their own futures on import
         import great_expectations as gx
         from great_expectations.data_context.types.base import ProgressBarsConfig
