@@ -20,7 +20,7 @@ dashboards: .venv/run.stamp
 	$(BIN)/kinship dashboards
 
 test: .venv/dev.stamp
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: .venv/dev.stamp
 	$(BIN)/pytest -m slow

@@ -39,7 +39,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in FILES:
         shutil.copy(ROOT / name, copy / name)
     # Tryton's clock is today's: segments of the last hours are empty then, and a guard would stop their syncs
-    for model in (copy / "models" / "activation").glob("*"):
+    for model in (copy / "models" / "activation").glob("sync_*.sql"):
         model.unlink()
     (copy / "models" / "activation" / f"{SYNC}.sql").write_text(MODEL)
     return copy
