@@ -101,6 +101,11 @@ def test_people_of_a_real_crm_go_there_and_back(project: Path, company: Path, cr
         buyers = warehouse.execute(
             """select any_value(first_name || ' ' || last_name), email from customers.customers
             where email is not null and first_name not like '% %' and last_name not like '% %'
+            -- an address with a third name at it becomes one that several share
+            and customer_id not in (
+                select customer_id from customers.customer_attribute_sources
+                where attribute in ('first_name', 'last_name') and distinct_value_count > 1
+            )
             group by email having count(*) = 1 and sum(order_count) > 0 and bool_and(has_email_marketing_consent)
             order by email limit 3"""
         ).fetchall()
