@@ -46,7 +46,7 @@ def reader(folder: Path) -> Iterator[Query]:
 def query(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Query]:
     folder = tmp_path_factory.mktemp("company")
     write_raw_tables(folder / "warehouse.duckdb", COMPANY)
-    selection = ["path:models/staging", "rpt_source_accounting", "countries", "every_raw_record_is_accounted_for"]
+    selection = ["path:models/staging", "rpt_source_accounting", "countries", "identity_policy", "every_raw_record_is_accounted_for"]
     dbt(folder, "build", "--indirect-selection", "cautious", "--select", *selection)
     yield from reader(folder)
 
@@ -74,7 +74,7 @@ def test_fixed_shape_models_have_the_columns_of_the_contract(query: Query) -> No
         for source in listed
         if kind in listed[source]
     }
-    assert len(expected) == 48
+    assert len(expected) == 56
     actual = dict(
         query(
             "select table_name, list(column_name order by ordinal_position) from information_schema.columns "
@@ -252,7 +252,7 @@ def test_agents_are_not_customers(query: Query) -> None:
     assert query("select value from staging.stg_zendesk__attributes where attribute = 'language'") == [("th",)]
 
 
-@pytest.mark.parametrize("source", ["vtiger", "shopify", "segment", "klaviyo", "zendesk", "erp"])
+@pytest.mark.parametrize("source", ["vtiger", "shopify", "segment", "klaviyo", "zendesk", "erp", "hubspot"])
 def test_every_event_is_of_a_record_with_an_identifier(query: Query, source: str) -> None:
     """Otherwise identity never hears of the record, and the event would fall out of the timeline."""
     rows = query(
@@ -367,7 +367,7 @@ def test_half_a_million_real_invoice_lines_add_up(tmp_path: Path) -> None:
         connection.execute(
             "insert into raw_erp.extracted_files values ('f', 'f', 'invoice_lines', 502938, 0, now(), true)"
         )
-    dbt(tmp_path, "build", "--indirect-selection", "cautious", "--select", "path:models/staging/erp", "countries")
+    dbt(tmp_path, "build", "--indirect-selection", "cautious", "--select", "path:models/staging/erp", "countries", "identity_policy")
     with duckdb.connect(str(tmp_path / "warehouse.duckdb"), read_only=True) as connection:
         total = connection.execute(
             "select count(*), count(distinct record_id), sum(gross_amount) from staging.stg_erp__orders "
