@@ -441,7 +441,9 @@ HUBSPOT: dict[str, Files] = {
     "calls": [
         [
             hubspot(
-                800, hs_timestamp="2025-01-05T10:00:00Z", associations=beside(contacts=[(501, "a"), (501, "b"), (509, "a")])
+                800,
+                hs_timestamp="2025-01-05T10:00:00Z",
+                associations=beside(contacts=[(501, "a"), (501, "b"), (509, "a")]),
             ),
             hubspot(801, hs_call_status="NO_ANSWER", associations=beside(contacts=[(501, "a")])),
         ]
@@ -463,7 +465,8 @@ HUBSPOT: dict[str, Files] = {
                 "subscriber_id_string": "Kim@example.com",
                 "statuses": [
                     subscribed("SUBSCRIBED", "2025-01-01T00:00:00Z"),
-                    subscribed("UNSUBSCRIBED", "2025-01-09T00:00:00Z") | {"subscriptionId": 8, "subscriptionName": "Events"},
+                    subscribed("UNSUBSCRIBED", "2025-01-09T00:00:00Z")
+                    | {"subscriptionId": 8, "subscriptionName": "Events"},
                 ],
             }
         ],
