@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -108,8 +107,8 @@ def query(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Query]:
 def test_a_contact_and_a_shop_customer_of_one_address_are_one_person(query: Query) -> None:
     """The second contact has another address: that it was merged into the first is what joins it."""
     rows = query(
-        "select list(source || ' ' || record_id order by source, record_id) from identity.identity_graph group by customer_id "
-        "having count(*) filter (record_id = 'customers:71') > 0"
+        "select list(source || ' ' || record_id order by source, record_id) from identity.identity_graph "
+        "group by customer_id having count(*) filter (record_id = 'customers:71') > 0"
     )
     assert rows == [(["hubspot contacts:1", "hubspot contacts:2", "shopify customers:71"],)]
     rows = query(
@@ -143,8 +142,8 @@ def test_deals_stand_with_their_person_and_company(query: Query) -> None:
 
 def test_the_later_word_on_consent_counts_whoever_heard_it(query: Query) -> None:
     rows = query(
-        "select source, split_part(record_id, ':', 1), status, is_allowed, captured_at from customers.customer_consents "
-        "where purpose = 'marketing' and channel = 'email' order by all"
+        "select source, split_part(record_id, ':', 1), status, is_allowed, captured_at "
+        "from customers.customer_consents where purpose = 'marketing' and channel = 'email' order by all"
     )
     assert rows == [
         ("hubspot", "contacts", "withdrawn", False, datetime(2026, 2, 1)),
