@@ -64,10 +64,11 @@ def failure(error: BaseError | FileNotFoundError, bucket: str, variable: str, ri
     told = str(error)
     if isinstance(error, FileNotFoundError) or "NoSuchBucket" in told:
         return ConfigurationError(f"s3 has no bucket {bucket!r} here: check {variable}, {REGION} and {ENDPOINT}")
-    if isinstance(error, PermissionDeniedError | UnauthenticatedError):
-        return AuthenticationError(f"s3 refuses us: check {KEY} and {SECRET}, and their right to {right}")
+    # a listing that is refused has a class of its own for nothing, and the status in its text
     status = re.search(r"status(?: code)?:? (\d{3})", told)
     code = status[1] if status else ""
+    if isinstance(error, PermissionDeniedError | UnauthenticatedError) or code in ("401", "403"):
+        return AuthenticationError(f"s3 refuses us: check {KEY} and {SECRET}, and their right to {right}")
     if code == "429" or "SlowDown" in told:
         return RateLimited(None)
     if code.startswith("3"):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import obstore
 from obstore.exceptions import BaseError, NotModifiedError, PreconditionError
 
-from orchestration.extract.silos.drops import Changed, Item
 from orchestration.extract.files import ENDINGS
+from orchestration.extract.silos.drops import Changed, Item
 from reverse_etl.s3_store import failure, open_store, parts
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ import stat
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import PurePosixPath
+from typing import cast
 
 import asyncssh
 
@@ -79,7 +80,7 @@ class Folder:
                     if not data:
                         raise Changed
                     position += len(data)
-                    yield bytes(data)
+                    yield cast(bytes, data)
             now = _item(item.file, await client.stat(path))
         except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
             raise Changed from None
