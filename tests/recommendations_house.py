@@ -19,12 +19,13 @@ from kinship.predictions.backtest import Fit, code_version
 
 ROOT = Path(__file__).parents[1]
 MODELS = ROOT / "models" / "predictions"
-VARIABLES = yaml.safe_load((ROOT / "dbt_project.yml").read_text())["vars"]
+VARIABLES = yaml.safe_load((ROOT / "dbt_project.yml").read_text())["vars"] | {"next_products_settling_days": 0}
 
 # in the order in which they read each other
 STEPS = (
     "int_predictions__products_on_sale",
     "int_predictions__basket_lines",
+    "int_predictions__learning_lines",
     "int_predictions__basket_moments",
     "int_predictions__purchases",
     "int_predictions__product_pairs",
@@ -36,6 +37,7 @@ STEPS = (
 VIEWS = {
     "int_predictions__products_on_sale",
     "int_predictions__basket_lines",
+    "int_predictions__learning_lines",
     "int_predictions__next_product_candidates",
 }
 # what is recommended by what was learned
@@ -50,7 +52,7 @@ class _Adapter:
 
     @staticmethod
     def get_columns_in_relation(_relation: str) -> list[SimpleNamespace]:
-        return [SimpleNamespace(name=name) for name in ("changed_at", "rules")]
+        return [SimpleNamespace(name=name) for name in ("changed_at", "fingerprint")]
 
     @staticmethod
     @jinja2.pass_context
@@ -121,10 +123,16 @@ def house(lines: Iterable[Line], cancelled: dict[str, datetime | None] | None = 
 
 
 def complete(connection: duckdb.DuckDBPyConnection) -> None:
-    """The tables that follow from order lines and cancellations: orders, and a catalogue of all that was sold."""
+    """The tables that follow from order lines and cancellations: orders, and a catalogue of all that was sold.
+
+    The record that ordered is called as the person was when the line came.
+    """
+    connection.execute("alter table customer_order_lines add column if not exists record_id varchar")
+    connection.execute("update customer_order_lines set record_id = customer_id where record_id is null")
     connection.execute(
         "create or replace table customer_orders as"
-        " select order_id, customer_id, min(ordered_at) as ordered_at, max(cancelled_at) as cancelled_at,"
+        " select order_id, customer_id, 'shop' as source, any_value(record_id) as record_id,"
+        " min(ordered_at) as ordered_at, max(cancelled_at) as cancelled_at,"
         " case when count(cancelled.order_id) > 0 then 'cancelled' else 'completed' end as status"
         " from customer_order_lines left join (select order_id, cancelled_at from cancellations) as cancelled"
         " using (order_id) group by order_id, customer_id"

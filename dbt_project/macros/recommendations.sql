@@ -174,6 +174,14 @@ candidates as (
     where ordered_at <= {{ as_of() }} and (cancelled_at is null or cancelled_at > {{ as_of() }})
 {%- endmacro %}
 
+{#- When an order of the relation `orders` was cancelled, as far as that was known at `clock.moment`. -#}
+{% macro known_cancellation() -%}
+    case
+            when orders.status = 'cancelled' and coalesce(orders.cancelled_at, orders.ordered_at) <= clock.moment
+                then coalesce(orders.cancelled_at, orders.ordered_at)
+        end
+{%- endmacro %}
+
 {#- What a candidate is judged by, each in logarithms. 6 digits: the last ones depend on the order in which a machine adds up. -#}
 {% macro next_product_features() -%}
     {%- set is_own = 'case when histories.product_id is null then 0 else 1 end' -%}

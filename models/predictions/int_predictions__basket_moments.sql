@@ -1,9 +1,8 @@
-{#- What is learned stays until it is time to learn again, also through a rebuild (docs/recommendations.md). -#}
+{#- What is learned is a function of what is known today, and kept as long as that is the same (docs/recommendations.md). -#}
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
     on_schema_change='append_new_columns',
-    full_refresh=false,
     post_hook="{{ delete_older_learning(this) }}",
 ) }}
 {%- set is_held = is_incremental() and execute -%}
@@ -11,13 +10,13 @@
 {#- Another rule is another thing to learn. -#}
 {%- set rules = code_of(
     [
-        'int_predictions__basket_moments', 'int_predictions__basket_lines', 'int_predictions__purchases',
-        'int_predictions__product_pairs', 'int_predictions__popular_products', 'int_predictions__next_baskets',
-        'int_predictions__next_product_candidates',
+        'int_predictions__basket_moments', 'int_predictions__basket_lines', 'int_predictions__learning_lines',
+        'int_predictions__purchases', 'int_predictions__product_pairs', 'int_predictions__popular_products',
+        'int_predictions__next_baskets', 'int_predictions__next_product_candidates',
     ],
     [
         'next_products_days', 'next_products_shared_buyers', 'next_products_neighbours', 'next_products_per_person',
-        'next_products_judged', 'predictions_learners',
+        'next_products_judged', 'next_products_settling_days', 'predictions_learners',
     ],
     [bought_by_people(), candidates_of_histories()],
 ) -%}
@@ -26,23 +25,58 @@
 with
 
 clock as (
-    select as_of from {{ ref('int_customers__as_of') }}
+    select
+        date_trunc('month', {{ add_days('as_of', -var('next_products_settling_days')) }}) as moment
+    from {{ ref('int_customers__as_of') }}
+),
+
+lines as (
+    select
+        lines.order_id,
+        lines.product_id,
+        lines.ordered_at
+    from {{ ref('customer_order_lines') }} as lines
+    cross join clock
+    where lines.quantity > 0 and lines.product_id is not null and lines.ordered_at <= clock.moment
+),
+
+-- no joins: each table for itself says whether there is anything else to learn from
+told as (
+    select
+        min(ordered_at) as first_order_at,
+        sum({{ columns_hash(['order_id', 'product_id', 'ordered_at']) }}) as said
+    from lines
+    union all
+    select
+        cast(null as timestamp) as first_order_at,
+        sum({{ columns_hash(['orders.order_id', 'orders.source', 'orders.record_id', known_cancellation()]) }}) as said
+    from {{ ref('customer_orders') }} as orders
+    cross join clock
+    where orders.ordered_at <= clock.moment
+    union all
+    select
+        cast(null as timestamp) as first_order_at,
+        sum({{ columns_hash(['product_id']) }}) as said
+    from {{ ref('int_predictions__products_on_sale') }}
+    where product_id in (select product_id from lines)
 ),
 
 history as (
     select
-        clock.as_of,
-        count(*) as order_count,
+        clock.moment,
+        cast(sum(told.said) as string) as fingerprint,
         cast(
-            least(
-                {{ var('next_products_days') }},
-                floor({{ days_between('min(customer_orders.ordered_at)', 'clock.as_of') }} / 4)
+            coalesce(
+                least(
+                    {{ var('next_products_days') }},
+                    floor({{ days_between('min(told.first_order_at)', 'clock.moment') }} / 4)
+                ),
+                0
             ) as integer
         ) as horizon_days
-    from {{ ref('customer_orders') }} as customer_orders
-    cross join clock
-    where customer_orders.ordered_at <= clock.as_of
-    group by clock.as_of
+    from clock
+    cross join told
+    group by clock.moment
 ),
 
 cuts as (
@@ -53,38 +87,29 @@ cuts as (
     select 2 as cut_number
 ),
 
--- unless in another month, a tenth more or fewer orders, from an earlier moment or by other rules
-not_due as (
-    {% if 'rules' in held -%}
-    select 1 as is_there
-    from {{ this }} as held
-    cross join history
-    where
-        held.cut_number = 0
-        and held.rules = '{{ rules }}'
-        and held.moment <= history.as_of
-        and date_trunc('month', held.moment) = date_trunc('month', history.as_of)
-        and abs(history.order_count - held.order_count) < 0.1 * held.order_count
-    {%- else -%}
-    select 1 as is_there
-    from history
-    where 1 = 0
-    {%- endif %}
-),
-
 basket_moments as (
     select
         cuts.cut_number,
-        {{ add_days('history.as_of', '-cuts.cut_number * history.horizon_days') }} as moment,
+        {{ add_days('history.moment', '-cuts.cut_number * history.horizon_days') }} as moment,
         history.horizon_days,
-        history.order_count,
+        history.fingerprint,
         '{{ rules }}' as rules,
         {{ current_utc() }} as changed_at
     from history
     cross join cuts
     where
         (cuts.cut_number = 0 or history.horizon_days > 0)
-        and not exists (select 1 from not_due)
+        {%- if 'fingerprint' in held %}
+        and not exists (
+            select 1
+            from {{ this }} as held
+            where
+                held.cut_number = 0
+                and held.moment = history.moment
+                and held.fingerprint is not distinct from history.fingerprint
+                and held.rules = '{{ rules }}'
+        )
+        {%- endif %}
 )
 
 select * from basket_moments

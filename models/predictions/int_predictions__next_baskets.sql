@@ -2,19 +2,23 @@
     materialized='incremental',
     incremental_strategy='append',
     on_schema_change='append_new_columns',
-    full_refresh=false,
     post_hook="{{ delete_older_learning(ref('int_predictions__basket_moments')) }}",
 ) }}
 
 with
 
-basket_moments as (
+all_moments as (
     select
         *,
-        {{ add_days('moment', 'horizon_days') }} as ends_at
+        {{ add_days('moment', 'horizon_days') }} as ends_at,
+        max(moment) over () as known_at
     from (
         {{ moments_to_learn(ref('int_predictions__basket_moments')) }}
     ) as moments
+),
+
+basket_moments as (
+    select * from all_moments
     where cut_number > 0
 ),
 
@@ -25,10 +29,10 @@ orders_after as (
         lines.customer_id,
         lines.order_id,
         min(lines.ordered_at) as ordered_at
-    from {{ ref('int_predictions__basket_lines') }} as lines
+    from {{ ref('int_predictions__learning_lines') }} as lines
     inner join basket_moments
         on lines.ordered_at > basket_moments.moment and lines.ordered_at <= basket_moments.ends_at
-    where lines.cancelled_at is null
+    where lines.cancelled_at is null or lines.cancelled_at > basket_moments.known_at
     group by basket_moments.cut_number, basket_moments.changed_at, lines.customer_id, lines.order_id
 ),
 
@@ -51,7 +55,7 @@ next_orders as (
 judged as (
     select
         *,
-        row_number() over (partition by cut_number order by customer_id) as person_place
+        row_number() over (partition by cut_number order by md5(customer_id)) as person_place
     from next_orders
     where order_place = 1
 ),
@@ -63,7 +67,7 @@ next_baskets as (
         lines.product_id,
         judged.changed_at
     from judged
-    inner join {{ ref('int_predictions__basket_lines') }} as lines on judged.order_id = lines.order_id
+    inner join {{ ref('int_predictions__learning_lines') }} as lines on judged.order_id = lines.order_id
     where judged.person_place <= {{ var('next_products_judged') }}
 )
 

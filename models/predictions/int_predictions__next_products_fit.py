@@ -1,4 +1,4 @@
-"""Next products: the run of the model, and a row per figure of its back-test. Kept until it is time to learn again."""
+"""Next products: the run of the model, and a row per figure of its back-test. Kept as long as it learns from the same."""
 
 from typing import Any
 
@@ -12,7 +12,6 @@ def model(dbt: Any, session: Any) -> Any:
         materialized="incremental",
         incremental_strategy="append",
         on_schema_change="append_new_columns",
-        full_refresh=False,
         packages=[],
     )
     moments = take(dbt.ref("int_predictions__basket_moments"))

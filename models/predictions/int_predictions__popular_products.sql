@@ -2,7 +2,6 @@
     materialized='incremental',
     incremental_strategy='append',
     on_schema_change='append_new_columns',
-    full_refresh=false,
     post_hook="{{ delete_older_learning(ref('int_predictions__basket_moments')) }}",
 ) }}
 
@@ -17,7 +16,7 @@ counted as (
         basket_moments.cut_number,
         lines.product_id,
         count(distinct lines.customer_id) as buyer_count
-    from {{ ref('int_predictions__basket_lines') }} as lines
+    from {{ ref('int_predictions__learning_lines') }} as lines
     inner join basket_moments
         on
             {{ is_within('lines.ordered_at', 90, 'basket_moments.moment') }}

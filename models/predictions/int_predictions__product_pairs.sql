@@ -2,7 +2,6 @@
     materialized='incremental',
     incremental_strategy='append',
     on_schema_change='append_new_columns',
-    full_refresh=false,
     post_hook="{{ delete_older_learning(ref('int_predictions__basket_moments')) }}",
 ) }}
 

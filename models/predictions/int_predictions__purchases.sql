@@ -1,9 +1,8 @@
-{#- Of those who are learned from; kept until it is time to learn again. -#}
+{#- Of those who are learned from; kept as long as nothing else is learned. -#}
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
     on_schema_change='append_new_columns',
-    full_refresh=false,
     post_hook="{{ delete_older_learning(ref('int_predictions__basket_moments')) }}",
 ) }}
 
@@ -18,20 +17,20 @@ lines_until as (
         basket_moments.cut_number,
         lines.*,
         basket_moments.changed_at
-    from {{ ref('int_predictions__basket_lines') }} as lines
+    from {{ ref('int_predictions__learning_lines') }} as lines
     inner join basket_moments
         on
             lines.ordered_at <= basket_moments.moment
             and (lines.cancelled_at is null or lines.cancelled_at > basket_moments.moment)
 ),
 
--- ids are hashes: the lowest are a fair sample
+-- by hashes: the lowest are a fair sample
 learned_from as (
     select
         cut_number,
         customer_id,
         changed_at,
-        row_number() over (partition by cut_number order by customer_id) as person_place
+        row_number() over (partition by cut_number order by md5(customer_id)) as person_place
     from lines_until
     group by cut_number, customer_id, changed_at
 ),
