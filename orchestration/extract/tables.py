@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 Type = Literal["text", "integer", "number", "date", "timestamp"]
 ColumnType = Literal["text", "bigint", "bool", "timestamp"]
 
+# of a record that says when another one, of the same id, was deleted in the system (orchestration/extract/live)
+DELETED_AT = "_kinship_deleted_at"
+
 # the two tables that every source has besides its own
 QUARANTINE: Mapping[str, ColumnType] = {
     "file_id": "text",
@@ -95,7 +98,7 @@ class Table:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns the raw table has at least."""
-        return (*(column_name(key) for key in self.keys), "_file_id")
+        return (*(column_name(key) for key in self.keys), DELETED_AT, "_file_id")
 
 
 @dataclass

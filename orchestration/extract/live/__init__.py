@@ -6,8 +6,9 @@ changed once it is there, and is removed when its rows are loaded.
 """
 
 from orchestration.extract.live.api import Api, Settings
+from orchestration.extract.live.deletions import ByEvents, ByIds
 from orchestration.extract.live.feed import Feed, Span
 from orchestration.extract.live.line import Patience, Rate
 from orchestration.extract.live.listing import Listing
 
-__all__ = ["Api", "Feed", "Listing", "Patience", "Rate", "Settings", "Span"]
+__all__ = ["Api", "ByEvents", "ByIds", "Feed", "Listing", "Patience", "Rate", "Settings", "Span"]

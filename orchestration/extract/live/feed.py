@@ -10,7 +10,10 @@ from typing import Any
 from dlt.sources.helpers.rest_client.client import RESTClient
 
 from orchestration.extract.live.state import Arrivals, Item, item
-from orchestration.extract.live.times import moment
+from orchestration.extract.live.times import MICROSECOND, moment, text
+from orchestration.extract.tables import DELETED_AT, Type
+
+__all__ = ["MICROSECOND", "Feed", "Span", "member"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,19 @@ class Feed(ABC):
     @abstractmethod
     def fetch_span(self, client: RESTClient, arrivals: Arrivals, span: Span) -> None:
         """Take a range again, page by page, and leave the cursor as it is. Goes on where it was killed."""
+
+    def tombstone(self, required: Mapping[str, Type], id: str, at: int) -> Item:
+        """A record that says that another one was deleted: its id and that time, also where a time is required."""
+        time = text(at)
+        record: dict[str, Any] = {key: id if kind == "text" else time for key, kind in required.items()}
+        for path, value in ((self.id, id), (self.changed, time)):
+            place = record
+            *outer, last = path.split(".") if path else ("",)
+            for key in outer:
+                place = place.setdefault(key, {})
+            if last:
+                place[last] = value
+        return item(id, at, {**record, DELETED_AT: time})
 
     def items(self, records: Iterable[Mapping[str, Any]]) -> list[Item]:
         """The records of a page, ready to be written."""

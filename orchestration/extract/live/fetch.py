@@ -45,7 +45,7 @@ def fetch(
     feeds = {name: table.live for name, table in source.tables.items() if table.live}
 
     def one(name: str, feed: Feed) -> None:
-        arrivals = Arrivals(folder, work, name)
+        arrivals = Arrivals(folder, work, name, source.tables[name].required)
         try:
             _check(arrivals, name, loaded, fetched)
             before = arrivals.cursor
