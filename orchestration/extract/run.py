@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -19,8 +18,11 @@ from orchestration.extract import sql
 from orchestration.extract.files import Found, Ignored, find
 from orchestration.extract.landing import Landing, Outcome
 from orchestration.extract.ledger import Entry, Plan, by_table, plan
+from orchestration.extract.live.feed import Span
+from orchestration.extract.live.fetch import Fetched
 from orchestration.extract.tables import LEDGER, QUARANTINE, ColumnType, Landed, Source, Stream, Table, sources
 from orchestration.extract.target import ExtractError, Turn, alone, target
+from orchestration.extract.ways import way
 
 
 @dataclass
@@ -37,6 +39,8 @@ class ExtractResult:
     notes: list[str] = field(default_factory=list)
     load_ids: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    fetched: Fetched | None = None
+    """What its live API was asked and answered; None for a source that comes in from files."""
 
 
 class Run:
@@ -45,7 +49,8 @@ class Run:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.now = datetime.now(UTC)
-        self.path = settings().source_path(source.name)
+        self.way = way(source)
+        self.path = self.way.path
         self.folder = settings().state / "landing" / source.name
         self.outcomes: dict[str, Outcome] = {}
         self.ledger: list[Entry] = []
@@ -58,11 +63,12 @@ class Run:
 
     @cached_property
     def files(self) -> tuple[list[Found], list[Ignored]]:
-        variable = f"KINSHIP_{self.source.name.upper()}_PATH"
         if self.path.exists():
             return find(self.path, list(self.source.tables))
-        if os.environ.get(variable):
-            raise ExtractError(f"{variable} points to {self.path}, which does not exist: correct it or unset it")
+        if self.way.said_by and not self.way.fetch:
+            raise ExtractError(
+                f"{self.way.said_by} points to {self.path}, which does not exist: correct it or unset it"
+            )
         return [], []
 
     @cached_property
@@ -135,6 +141,23 @@ class Run:
         self.connection.execute(f"copy (select {columns} limit 0) to {sql.literal(str(target))} (format parquet)")
         return Landed(str(target), 0, tuple(types))
 
+    def fetch(self, span: Span | None) -> Fetched | None:
+        """Let a live source bring what is new; nothing to do for files that lie there."""
+        if not self.way.fetch:
+            return None
+        here = [entry for entry in self.known[1] if entry.location == self.location]
+        self._prune(here)
+        return self.way.fetch(here, span)
+
+    def prune(self) -> None:
+        """Remove the arrivals whose rows are loaded: the warehouse has them."""
+        if not self.way.keeps_files:
+            self._prune(self.ledger)
+
+    def _prune(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            (self.path / entry.file).unlink(missing_ok=True)
+
     def clear(self) -> None:
         """Remove what this or a killed run left behind in the landing folder."""
         if "connection" in self.__dict__:
@@ -154,22 +177,23 @@ class _Files:
         yield from self.run.land(self.table)
 
 
-def extract(name: str) -> ExtractResult:
-    """Load what is new in the files of one source, exactly once, also after a killed run.
+def extract(name: str, span: Span | None = None) -> ExtractResult:
+    """Load what is new in one source, exactly once, also after a killed run.
 
-    Raises `ExtractError` (what is wrong and what to do), `LookupError` for an unknown source.
+    `span` fetches a range of a live source again, and leaves its cursor as it is. Raises `ExtractError` (what is wrong
+    and what to do), `LookupError` for an unknown source.
     """
     started = time.monotonic()
     if name not in sources():
         raise LookupError(f"there is no source {name!r}; the sources are {', '.join(sources())}")
     source = sources()[name]
     with alone(name) as turn:
-        result = _extract(source, turn)
+        result = _extract(source, turn, span)
     result.seconds = time.monotonic() - started
     return result
 
 
-def _extract(source: Source, turn: Turn) -> ExtractResult:
+def _extract(source: Source, turn: Turn, span: Span | None) -> ExtractResult:
     run = Run(source)
     run.clear()
     if turn.was_cut_short:
@@ -177,16 +201,18 @@ def _extract(source: Source, turn: Turn) -> ExtractResult:
         turn.end()
     load_ids: list[str] = []
     try:
+        fetched = run.fetch(span)
         if run.is_needed:
             turn.begin()
             load_ids = target().load(run)
             turn.end()
-        return _result(run, load_ids)
+            run.prune()
+        return _result(run, load_ids, fetched)
     finally:
         run.clear()
 
 
-def _result(run: Run, load_ids: list[str]) -> ExtractResult:
+def _result(run: Run, load_ids: list[str], fetched: Fetched | None) -> ExtractResult:
     read = [entry for entry in run.ledger if entry.extracted_at == run.now]
     quarantined: dict[str, dict[str, int]] = {}
     for table, outcome in run.outcomes.items():
@@ -196,7 +222,9 @@ def _result(run: Run, load_ids: list[str]) -> ExtractResult:
         if reasons:
             quarantined[table] = dict(reasons)
     notes = []
-    if not run.path.exists():
+    if fetched:
+        notes += [*fetched.notes, *fetched.failures.values()]
+    elif not run.path.exists():
         notes.append(f"there is no folder {run.path}: nothing to extract")
     for outcome in run.outcomes.values():
         notes += [
@@ -212,4 +240,5 @@ def _result(run: Run, load_ids: list[str]) -> ExtractResult:
         ignored=run.files[1],
         notes=notes,
         load_ids=load_ids,
+        fetched=fetched,
     )

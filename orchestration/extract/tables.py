@@ -6,15 +6,22 @@ import importlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import yaml
 
 from kinship.settings import ROOT
 from orchestration.extract.columns import column_name
 
+if TYPE_CHECKING:
+    from orchestration.extract.live.api import Api
+    from orchestration.extract.live.feed import Feed
+
 Type = Literal["text", "integer", "number", "date", "timestamp"]
 ColumnType = Literal["text", "bigint", "bool", "timestamp"]
+
+# of a record that says when another one, of the same id, was deleted in the system (orchestration/extract/live)
+DELETED_AT = "_kinship_deleted_at"
 
 # the two tables that every source has besides its own
 QUARANTINE: Mapping[str, ColumnType] = {
@@ -60,7 +67,7 @@ Stream = Iterator[Landed]
 
 
 class Records(Protocol):
-    """What a table's function draws from: its source's files, and later its live API."""
+    """What a table's function draws from: its source's files, those that its live API has just filled among them."""
 
     def files(self) -> Stream: ...
 
@@ -74,6 +81,7 @@ class Table:
 
     `required`: a record without one of these, or with a value not castable to its type, goes to quarantine.
     `optional`: keys that staging reads; their columns exist even when no record has carried them yet.
+    `live`: how the source's API hands the table over, None where it has no such table.
     """
 
     name: str
@@ -81,6 +89,7 @@ class Table:
     optional: tuple[str, ...]
     function: TableFunction
     description: str
+    live: Feed | None = None
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -89,24 +98,26 @@ class Table:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns the raw table has at least."""
-        return (*(column_name(key) for key in self.keys), "_file_id")
+        return (*(column_name(key) for key in self.keys), DELETED_AT, "_file_id")
 
 
 @dataclass
 class Source:
-    """One system. Its tables are added by `@source.table(...)`."""
+    """One system. Its tables are added by `@source.table(...)`. `api` is how to reach it live, where it can be."""
 
     name: str
+    api: Api | None = None
     tables: dict[str, Table] = field(default_factory=dict)
 
-    def table(self, *, required: Mapping[str, Type], optional: str = "") -> Callable[[TableFunction], TableFunction]:
+    def table(
+        self, *, required: Mapping[str, Type], optional: str = "", live: Feed | None = None
+    ) -> Callable[[TableFunction], TableFunction]:
         """Declare the decorated function to be a table of this source, named as the function."""
 
         def declare(function: TableFunction) -> TableFunction:
             name = function.__name__
-            self.tables[name] = Table(
-                name, dict(required), tuple(optional.split()), function, (function.__doc__ or "").strip()
-            )
+            description = (function.__doc__ or "").strip()
+            self.tables[name] = Table(name, dict(required), tuple(optional.split()), function, description, live)
             return function
 
         return declare

@@ -48,6 +48,8 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     reason: str | None = None
     """The text of the status line, for tools that put their message there."""
+    cut: bool = False
+    """The connection breaks half way through the body."""
 
 
 @dataclass
@@ -198,12 +200,15 @@ class _Handler(BaseHTTPRequestHandler):
         content = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
         if answer.status == 204:
             content = b""
-        self.send_response(answer.status, answer.reason)
+        self.send_response_only(answer.status, answer.reason)
+        self.send_header("Server", self.version_string())
+        self.send_header("Date", answer.headers.pop("Date", self.date_time_string()))
         for name, value in ({"Content-Type": "application/json"} | answer.headers).items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        self.wfile.write(content[: len(content) // 2] if answer.cut else content)
+        self.close_connection = self.close_connection or answer.cut
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
 
