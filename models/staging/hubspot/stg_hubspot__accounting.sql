@@ -1,3 +1,9 @@
+{%- set classed = [] -%}
+{%- for table_name in ['contacts', 'companies', 'deals', 'calls', 'meetings'] -%}
+    {%- set of_table = "records where table_name = '" ~ table_name ~ "'" -%}
+    {%- do classed.append([table_name, 'id', of_table ~ " and record_class = 'staged'", of_table]) -%}
+{%- endfor -%}
+
 with
 
 records as (
@@ -25,13 +31,8 @@ records as (
 ),
 
 accounting as (
-    {{ accounting_rows('hubspot', [
-        ['contacts', 'id', "records where table_name = 'contacts' and record_class = 'staged'"],
-        ['companies', 'id', "records where table_name = 'companies' and record_class = 'staged'"],
-        ['deals', 'id', "records where table_name = 'deals' and record_class = 'staged'"],
+    {{ accounting_rows('hubspot', classed + [
         ['deal_pipelines', 'id', ref('stg_hubspot__deal_pipelines')],
-        ['calls', 'id', "records where table_name = 'calls' and record_class = 'staged'"],
-        ['meetings', 'id', "records where table_name = 'meetings' and record_class = 'staged'"],
         [
             'subscription_statuses',
             'subscriber_id_string',

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlt.sources.helpers.rest_client.client import RESTClient
 
-from orchestration.extract.live.feed import MICROSECOND, member
+from orchestration.extract.live.feed import MICROSECOND, Feed, member
 from orchestration.extract.live.line import Refused
 from orchestration.extract.live.state import Arrivals, Item
 
@@ -67,7 +67,7 @@ class ByIds:
         take_away(arrivals, of, there, now)
 
 
-def take_away(arrivals: Arrivals, of: Listing, there: set[str], now: int) -> None:
+def take_away(arrivals: Arrivals, of: Feed, there: set[str], now: int) -> None:
     """Let a tombstone arrive for every record that was taken and is not among those that are there."""
     known = set(arrivals.ids())
     gone = sorted(known - there)
