@@ -237,7 +237,7 @@ def _result(run: Run, load_ids: list[str], fetched: Fetched | None) -> ExtractRe
         quarantined=quarantined,
         files=len(read),
         bytes=sum(entry.bytes for entry in read),
-        ignored=run.files[1],
+        ignored=[*run.files[1], *(fetched.ignored if fetched else ())],
         notes=notes,
         load_ids=load_ids,
         fetched=fetched,

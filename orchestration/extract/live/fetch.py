@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from orchestration.extract.files import Ignored
 from orchestration.extract.ledger import Entry
 from orchestration.extract.live.api import Api, Settings
 from orchestration.extract.live.feed import Feed, Span
@@ -30,6 +31,7 @@ class Fetched:
     cursors: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    ignored: list[Ignored] = field(default_factory=list)
 
 
 def fetch(
