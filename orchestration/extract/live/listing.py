@@ -11,7 +11,7 @@ from dlt.sources.helpers.rest_client.client import PageData, RESTClient
 from dlt.sources.helpers.rest_client.paginators import BasePaginator
 
 from orchestration.extract.live.deletions import ByEvents, ByIds
-from orchestration.extract.live.feed import MICROSECOND, Feed, Span, member
+from orchestration.extract.live.feed import MICROSECOND, Feed, Record, Span, member
 from orchestration.extract.live.line import Refused
 from orchestration.extract.live.state import Arrivals, Item
 from orchestration.extract.live.times import answered_at, text
@@ -50,6 +50,7 @@ class Listing(Feed):
     overlap: timedelta = timedelta(minutes=5)
 
     deleted: Deletions | None = None
+    gone: Callable[[Record], Any] | None = None
 
     def fetch(self, client: RESTClient, arrivals: Arrivals) -> None:
         began = self.advance(client, arrivals, "since", self.items)
@@ -62,7 +63,8 @@ class Listing(Feed):
             self.deleted.take(client, arrivals, self, began)
 
     def fetch_span(self, client: RESTClient, arrivals: Arrivals, span: Span) -> None:
-        asked = self._filled(self.between, since=span.since, until=span.until)
+        # some say `greater-than`, some include the time itself: a microsecond before it is right for both
+        asked = self._filled(self.between, since=span.since - 1, until=span.until)
         self._take(client, arrivals, span.name, asked, self.items)
         arrivals.put(**{span.name: None})
 
@@ -116,10 +118,13 @@ class Listing(Feed):
 
     def pages(self, client: RESTClient, first: Mapping[str, Any]) -> Iterator[PageData[Any]]:
         """The pages from a request on. Raises `Refused` for an answer without records where they should be."""
-        for page in client.paginate(**first, paginator=self.paginator(), data_selector=self.records):
-            if member(page.response.json(), self.records) is None:
-                raise Refused(page.response.status_code, f"no {self.records} in its answer")
-            yield page
+        try:
+            for page in client.paginate(**first, paginator=self.paginator(), data_selector=self.records):
+                if not isinstance(member(page.response.json(), self.records), list):
+                    raise Refused(page.response.status_code, f"no {self.records} in its answer")
+                yield page
+        except ValueError:  # dlt's paginators quote the answer
+            raise Refused(200, "an answer that does not say whether there are more pages") from None
 
     def _filled(self, params: Mapping[str, str], **times: int) -> dict[str, str]:
         values = {name: text(time, self.times) for name, time in times.items()}
