@@ -24,9 +24,9 @@ Fetch = Callable[[Collection[Entry], Span | None], Fetched]
 def places(source: str, url: str) -> tuple[Path, Path]:
     """Folders for the arrivals from an address and for the progress: records of two addresses never mix."""
     parts = urlsplit(url)
-    port = f":{parts.port}" if parts.port else ""
-    address = f"{parts.scheme}_{parts.hostname or ''}{port}{parts.path}"
-    digest = hashlib.sha256(f"{parts.scheme}://{parts.username}@{parts.hostname}{port}{parts.path}".encode())
+    address = parts.netloc.rpartition("@")[2]  # without user and password
+    digest = hashlib.sha256(f"{parts.scheme}://{parts.username}@{address}{parts.path}".encode())
+    address = f"{parts.scheme}_{address}{parts.path}"
     name = f"{re.sub(r'[^A-Za-z0-9.-]+', '_', address).strip('_.')[:80]}-{digest.hexdigest()[:8]}"
     state = settings().state
     return state / "arrivals" / source / name, state / "live" / source / name
@@ -71,4 +71,24 @@ def _fetch_drop(
 
 
 def database(source: Source) -> tuple[Path, str, Fetch] | None:
-    return None
+    """`KINSHIP_<SOURCE>_URL` where it names a database: arrivals, variable, and what fetches.
+
+    Other addresses in it are those of destinations (KINSHIP_VTIGER_URL).
+    """
+    variable = f"KINSHIP_{source.name.upper()}_URL"
+    url = os.environ.get(variable, "").strip()
+    scheme = url.partition("://")[0].lower()
+    if scheme not in ("postgresql", "postgres", "mysql", "mariadb"):
+        return None
+    folder, work = places(source.name, url)
+    return folder, variable, partial(_fetch_database, source, url, variable, folder, work)
+
+
+def _fetch_database(
+    source: Source, url: str, variable: str, folder: Path, work: Path, loaded: Collection[Entry], span: Span | None
+) -> Fetched:
+    from orchestration.extract.silos.feed import fetch
+
+    if span:
+        raise ExtractError(f"{source.name} comes in by {variable}: its tables are compared whole, which a range is not")
+    return fetch(source, url, variable, folder, work, loaded)
