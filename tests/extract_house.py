@@ -52,7 +52,7 @@ class House:
 
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
     monkeypatch.setenv("KINSHIP_DATA", str(tmp_path))
-    for variable in ("WAREHOUSE", "SOURCES", "ZENDESK_PATH", "SEGMENT_PATH", "TARGET", "LAKE"):
+    for variable in ("WAREHOUSE", "SOURCES", "ZENDESK_PATH", "ZENDESK_URL", "SEGMENT_PATH", "TARGET", "LAKE"):
         monkeypatch.delenv(f"KINSHIP_{variable}", raising=False)
     return House(tmp_path)
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 from extract_house import query, raw
+from servers.base import ToolServer
 from servers.source import SourceServer
 
 from orchestration.extract.columns import column_name
 from orchestration.extract.tables import DELETED_AT
 
 
-def live(server: SourceServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def live(server: ToolServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let extraction of this process go to the server, into a warehouse of its own."""
     monkeypatch.setenv("KINSHIP_DATA", str(tmp_path))
     for name, value in server.environment.items():

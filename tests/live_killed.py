@@ -95,7 +95,7 @@ def main() -> None:
     audit_commits()
     source = sources()["shopify"]
     assert source.api
-    source.api = replace(source.api, rates=())  # the local shop has no such limit
+    source.api = replace(source.api, rates={})  # the local shop has no such limit
     base = Path(os.environ["KILL_BASE"])
     for moment in sys.argv[1:]:
         attempt(base, float(moment))

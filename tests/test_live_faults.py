@@ -22,7 +22,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ShopifySer
         source = sources()["shopify"]
         assert source.api
         quick = Patience(tries=12, first=0.001, longest=0.01, throttled=5.0)
-        monkeypatch.setattr(source, "api", replace(source.api, rates=(), patience=quick))
+        monkeypatch.setattr(source, "api", replace(source.api, rates={}, patience=quick))
         yield server
 
 

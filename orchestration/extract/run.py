@@ -144,6 +144,8 @@ class Run:
     def fetch(self, span: Span | None) -> Fetched | None:
         """Let a live source bring what is new; nothing to do for files that lie there."""
         if not self.way.fetch:
+            if span:
+                raise ExtractError(f"{self.source.name} comes in from files: there is no range to fetch again")
             return None
         here = [entry for entry in self.known[1] if entry.location == self.location]
         self._prune(here)
@@ -237,7 +239,7 @@ def _result(run: Run, load_ids: list[str], fetched: Fetched | None) -> ExtractRe
         quarantined=quarantined,
         files=len(read),
         bytes=sum(entry.bytes for entry in read),
-        ignored=run.files[1],
+        ignored=[*run.files[1], *(fetched.ignored if fetched else ())],
         notes=notes,
         load_ids=load_ids,
         fetched=fetched,

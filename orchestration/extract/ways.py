@@ -1,4 +1,4 @@
-"""Which way a source comes in: its live API, or files; the environment decides."""
+"""Which way a source comes in: its live API, a database, or files; the environment decides."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path
 from kinship.settings import settings
 from orchestration.extract.ledger import Entry
 from orchestration.extract.live.feed import Span
-from orchestration.extract.live.fetch import Fetched, fetch
+from orchestration.extract.live.fetch import Fetched, fetch, jobs
+from orchestration.extract.silos import ways as silos
 from orchestration.extract.tables import Source
 from orchestration.extract.target import ExtractError
 
@@ -34,7 +35,7 @@ class Way:
 
 def way(source: Source) -> Way:
     """The way that the environment chooses. Raises `ExtractError` where it chooses two, or one by halves."""
-    chosen = [found for kind in (_folder, _api) if (found := kind(source))]
+    chosen = [found for kind in (_folder, _drop, _database, _api) if (found := kind(source))]
     if len(chosen) > 1:
         raise ExtractError(
             f"{source.name} is told to come in by {' and by '.join(str(one.said_by) for one in chosen)}: unset one"
@@ -45,15 +46,28 @@ def way(source: Source) -> Way:
 def _folder(source: Source) -> Way | None:
     """`KINSHIP_<SOURCE>_PATH`: a folder or a file."""
     variable = f"KINSHIP_{source.name.upper()}_PATH"
-    return Way(settings().source_path(source.name), variable) if os.environ.get(variable) else None
+    path = os.environ.get(variable)
+    return Way(settings().source_path(source.name), variable) if path and "://" not in path else None
+
+
+def _drop(source: Source) -> Way | None:
+    """`KINSHIP_<SOURCE>_PATH`: a bucket or an SFTP folder."""
+    found = silos.drop(source)
+    return Way(*found, keeps_files=False) if found else None
+
+
+def _database(source: Source) -> Way | None:
+    """`KINSHIP_<SOURCE>_URL`: a database."""
+    found = silos.database(source)
+    return Way(*found, keeps_files=False) if found else None
 
 
 def _api(source: Source) -> Way | None:
-    """The vendor's credentials: its live API."""
-    if source.api is None or (found := source.api.settings(source.name)) is None:
+    """The vendor's credentials: its live API, or several vendors'."""
+    if not (todo := jobs(source)):
         return None
-    account = source.api.account(found)
-    folder = settings().state / "arrivals" / source.name / account
-    work = settings().state / "live" / source.name / account
-    said_by = f"{source.name.upper()}_{source.api.required[0]}"
-    return Way(folder, said_by, partial(fetch, source, source.api, found, folder, work), keeps_files=False)
+    accounts = "+".join(sorted({job.api.account(job.settings) for job in todo}))
+    folder = settings().state / "arrivals" / source.name / accounts
+    work = settings().state / "live" / source.name / accounts
+    said_by = " and ".join(sorted({job.api.variable(source.name) for job in todo}))
+    return Way(folder, said_by, partial(fetch, source, folder, work), keeps_files=False)

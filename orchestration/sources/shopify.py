@@ -14,7 +14,7 @@ source = Source(
         path="/admin/api/2025-10/",
         auth=lambda settings: APIKeyAuth("X-Shopify-Access-Token", settings["ACCESS_TOKEN"]),
         # a bucket of 40 calls that leaks 2 a second; twice that on Advanced, ten times on Plus
-        rates=(Rate(40, 20.0),),
+        rates={"": (Rate(40, 20.0),)},
         parallel=4,
         quota="X-Shopify-Shop-Api-Call-Limit",
     ),

@@ -2,31 +2,27 @@
 
 A file goes up under a name that begins with a dot and ends in `.part`, its size is compared, then it is renamed: who
 watches the folder never sees half of one. Nothing is ever deleted over there.
-
-The server has to show the key that `KINSHIP_SFTP_HOST_KEY` holds; one that is merely new is not trusted, since the
-files hold personal data. Only what the environment says is used: no agent, no keys and no settings of the user's home.
+`reverse_etl/sftp_login.py` says how we log in.
 """
 
 import asyncio
-import re
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
-from urllib.parse import unquote, urlsplit
 
 import asyncssh
 from pydantic import Field
 
 from reverse_etl.destination import Batch, CheckResult, Destination, Mode, Outcome, Target
-from reverse_etl.environment import credentials, setting
-from reverse_etl.errors import AuthenticationError, ConfigurationError, Retryable, SyncError
+from reverse_etl.environment import credentials
+from reverse_etl.errors import Retryable, SyncError
 from reverse_etl.files import LIMITS, Feed, FeedOptions, render
 from reverse_etl.limits import Limits, Options
+from reverse_etl.sftp_login import HOST_KEY, Login
 
-_URL, _HOST_KEY = "KINSHIP_SFTP_URL", "KINSHIP_SFTP_HOST_KEY"
-_PASSWORD, _PRIVATE_KEY, _PASSPHRASE = "KINSHIP_SFTP_PASSWORD", "KINSHIP_SFTP_PRIVATE_KEY", "KINSHIP_SFTP_PASSPHRASE"
+_URL = "KINSHIP_SFTP_URL"
 
 
 class SftpOptions(FeedOptions):
@@ -43,15 +39,11 @@ class Sftp(Destination):
 
     def __init__(self, target: Target) -> None:
         super().__init__(target)
-        url, host_key = credentials("sftp", _URL, _HOST_KEY)
+        url, _ = credentials("sftp", _URL, HOST_KEY)
         self._options: SftpOptions = target.options
         self._feed = Feed(target, self._options)
-        self._user, self._host, self._port, self._folder = _parts(url)
-        self._host_keys = _host_keys(host_key)
-        self._password = setting(_PASSWORD, "") or None
-        self._keys = _private_keys()
-        if self._password is None and not self._keys:
-            raise ConfigurationError(f"sftp is half configured: set {_PRIVATE_KEY} or {_PASSWORD}")
+        self._login = Login(url, _URL)
+        self._folder = self._login.folder
         self._connection: asyncssh.SSHClientConnection | None = None
         self._client: asyncssh.SFTPClient | None = None
 
@@ -86,7 +78,7 @@ class Sftp(Destination):
             except asyncssh.SFTPConnectionLost:
                 raise
             except asyncssh.SFTPError:
-                raise self._no_folder() from None
+                raise self._login.no_folder("made or written") from None
 
     def send(self, batch: Batch) -> AsyncIterator[Outcome]:
         return self._write(batch)
@@ -125,15 +117,11 @@ class Sftp(Destination):
         except (OSError, asyncssh.Error) as error:
             if not isinstance(error, asyncssh.SFTPError) or isinstance(error, asyncssh.SFTPConnectionLost):
                 await self._drop()
-            raise self._failure(error) from None
+            raise self._login.failure(error, "made or written") from None
 
     async def _open(self) -> asyncssh.SFTPClient:
         if self._client is None:
-            self._connection = await asyncssh.connect(
-                self._host, self._port, username=self._user, password=self._password, client_keys=self._keys or None,
-                known_hosts=(self._host_keys, [], []), config=None, agent_path=None, gss_host=None,
-                connect_timeout=15, login_timeout=30, keepalive_interval=15,
-            )  # fmt: skip
+            self._connection = await self._login.connect()
             self._client = await self._connection.start_sftp_client()
         return self._client
 
@@ -143,23 +131,6 @@ class Sftp(Destination):
             with suppress(OSError, asyncssh.Error):
                 await self._connection.wait_closed()
         self._connection = self._client = None
-
-    def _failure(self, error: Exception) -> SyncError:
-        if isinstance(error, asyncssh.PermissionDenied):
-            return AuthenticationError(
-                f"sftp refuses the login: check the user in {_URL}, and {_PRIVATE_KEY} or {_PASSWORD}"
-            )
-        if isinstance(error, asyncssh.HostKeyNotVerifiable):
-            return AuthenticationError(f"the sftp server shows another key than {_HOST_KEY}: nothing was sent to it")
-        if isinstance(error, asyncssh.SFTPPermissionDenied | asyncssh.SFTPNoSuchFile | asyncssh.SFTPNoSuchPath):
-            return self._no_folder()
-        if isinstance(error, TimeoutError):
-            return Retryable("timeout", "sftp does not answer")
-        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).lower()
-        return Retryable(name, f"sftp failed ({name})")
-
-    def _no_folder(self) -> ConfigurationError:
-        return ConfigurationError(f"sftp: the folder {self._folder} cannot be made or written by this user")
 
 
 async def _upload(client: asyncssh.SFTPClient, source: Path, path: PurePosixPath) -> None:
@@ -174,40 +145,3 @@ async def _upload(client: asyncssh.SFTPClient, source: Path, path: PurePosixPath
         with suppress(asyncssh.SFTPNoSuchFile):
             await client.remove(str(path))
         await client.rename(draft, str(path))
-
-
-def _parts(url: str) -> tuple[str, str, int, str]:
-    """User, host, port and folder."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port or 22
-    except ValueError:
-        parts, port = urlsplit(""), 0
-    if parts.scheme != "sftp" or not parts.hostname or not parts.username or parts.password is not None:
-        raise ConfigurationError(f"{_URL} must be sftp://user@host:port/folder, without a password")
-    return unquote(parts.username), parts.hostname, port, unquote(parts.path) or "."
-
-
-def _host_keys(text: str) -> list[asyncssh.SSHKey]:
-    """One key per line, as `ssh-keyscan` prints them: with the host's name before, or without."""
-    try:
-        lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-        return [asyncssh.import_public_key(" ".join(line.split()[-2:])) for line in lines]
-    except (asyncssh.KeyImportError, ValueError):
-        raise ConfigurationError(f"{_HOST_KEY} is no host key such as `ssh-ed25519 AAAA...`, one per line") from None
-
-
-def _private_keys() -> list[asyncssh.SSHKey]:
-    """The key that KINSHIP_SFTP_PRIVATE_KEY holds, or names the file of."""
-    text = setting(_PRIVATE_KEY, "")
-    if not text:
-        return []
-    passphrase = setting(_PASSPHRASE, "") or None
-    try:
-        if text.startswith("-----BEGIN"):
-            return [asyncssh.import_private_key(text, passphrase)]
-        return [asyncssh.read_private_key(text, passphrase)]
-    except OSError as error:
-        raise ConfigurationError(f"{_PRIVATE_KEY}: the file cannot be read ({error.strerror})") from None
-    except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError):
-        raise ConfigurationError(f"{_PRIVATE_KEY} is no private key, or {_PASSPHRASE} does not open it") from None

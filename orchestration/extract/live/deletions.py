@@ -49,26 +49,31 @@ class ByIds:
     """
 
     params: Mapping[str, str] = field(default_factory=dict)
-    path: str | None = None
     every: timedelta = DAY
     needs_every_id = True
 
     def take(self, client: RESTClient, arrivals: Arrivals, of: Listing, now: int) -> None:
-        """Compare, when it is time. Raises `Refused` where so much is missing that the list must be wrong."""
-        before = arrivals.get("compared")
-        if before is None or not before <= now < before + self.every // MICROSECOND:
-            if before is not None:  # the first fetch has just listed everything
-                self._compare(client, arrivals, of, now)
-            arrivals.put(compared=now)
+        """Compare, when it is time."""
+        if is_due(arrivals, self.every, now):
+            first = {"path": of.path, "params": self.params}
+            there = {str(member(record, of.id)) for page in of.pages(client, first) for record in page.records}
+            take_away(arrivals, of, there, now)
 
-    def _compare(self, client: RESTClient, arrivals: Arrivals, of: Listing, now: int) -> None:
-        first = {"path": self.path or of.path, "params": self.params}
-        there = {str(member(record, of.id)) for page in of.pages(client, first) for record in page}
-        take_away(arrivals, of, there, now)
+
+def is_due(arrivals: Arrivals, every: timedelta, now: int) -> bool:
+    """Whether it is time to compare ids again, by the system's clock; the first fetch has just seen all of them."""
+    before = arrivals.get("compared")
+    if before is None:
+        arrivals.put(compared=now)
+        return False
+    return not before <= now < before + every // MICROSECOND
 
 
 def take_away(arrivals: Arrivals, of: Feed, there: set[str], now: int) -> None:
-    """Let a tombstone arrive for every record that was taken and is not among those that are there."""
+    """Let a tombstone arrive for every record that was taken and is not among those that are there.
+
+    Raises `Refused` where so much is missing that the list must be wrong.
+    """
     known = set(arrivals.ids())
     gone = sorted(known - there)
     if len(gone) > 100 and len(gone) > len(known) / 2:
@@ -78,3 +83,4 @@ def take_away(arrivals: Arrivals, of: Feed, there: set[str], now: int) -> None:
     arrivals.finish_file()
     arrivals.add([of.tombstone(arrivals.required, id, now) for id in gone])
     arrivals.remove(gone)
+    arrivals.put(compared=now)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from dlt.sources.helpers.rest_client.client import RESTClient
 
+from orchestration.extract.live.api import Api
 from orchestration.extract.live.state import Arrivals, Item, item
 from orchestration.extract.live.times import MICROSECOND, moment, text
 from orchestration.extract.tables import DELETED_AT, Type
 
-__all__ = ["MICROSECOND", "Feed", "Span", "member"]
+__all__ = ["MICROSECOND", "Feed", "Record", "Span", "member"]
 
 
 @dataclass(frozen=True)
@@ -23,9 +25,20 @@ class Span:
     since: int
     until: int
 
+    @classmethod
+    def of(cls, since: datetime, until: datetime) -> Span:
+        """From one moment to another, UTC where they name no zone. Raises ValueError for an empty range."""
+        ends = [moment(time.isoformat()) for time in (since, until)]
+        if ends[0] is None or ends[1] is None or ends[0] >= ends[1]:
+            raise ValueError("the range must end after it begins")
+        return cls(ends[0], ends[1])
+
     @property
     def name(self) -> str:
         return f"again:{self.since}:{self.until}"
+
+
+Record = Mapping[str, Any]
 
 
 class Feed(ABC):
@@ -35,6 +48,10 @@ class Feed(ABC):
     """The key of the record's id; a dot goes into nested objects."""
     changed: str | None
     """The key of the time of its last change, None where it has none."""
+    gone: Callable[[Record], Any] | None = None
+    """Whether a record says of itself that it was deleted."""
+    api: Api | None = None
+    """The API that it is asked of, where that is not the source's."""
 
     @abstractmethod
     def fetch(self, client: RESTClient, arrivals: Arrivals) -> None:
@@ -59,7 +76,13 @@ class Feed(ABC):
 
     def items(self, records: Iterable[Mapping[str, Any]]) -> list[Item]:
         """The records of a page, ready to be written."""
-        return [item(str(member(one, self.id)), moment(member(one, self.changed)), one) for one in records]
+        result = []
+        for one in records:
+            at = moment(member(one, self.changed))
+            if self.gone and self.gone(one):
+                one = {**one, DELETED_AT: None if at is None else text(at)}
+            result.append(item(str(member(one, self.id)), at, one))
+        return result
 
 
 def member(record: Mapping[str, Any], path: str | None) -> Any:
