@@ -162,7 +162,8 @@ def test_real_data_goes_through_the_sources_it_resembles(tmp_path: Path, monkeyp
     statements = re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "add-a-source.md").read_text(), re.S)
     with duckdb.connect() as connection:
         for statement in statements:
-            connection.execute(statement)
+            if "to 'hubspot/" not in statement:  # tests/test_hubspot.py
+                connection.execute(statement)
 
     data = tmp_path / "data"
     paths = {f"KINSHIP_{source.upper()}_PATH": str(tmp_path / source) for source in ("zendesk", "segment")}
