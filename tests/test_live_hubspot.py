@@ -28,7 +28,7 @@ def crm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubspotServ
         api = sources()["hubspot"].api
         assert api
         quick = Patience(tries=12, first=0.001, longest=0.01, throttled=5.0)
-        monkeypatch.setattr(sources()["hubspot"], "api", replace(api, rates=(), patience=quick))
+        monkeypatch.setattr(sources()["hubspot"], "api", replace(api, rates={}, patience=quick))
         monkeypatch.setattr(hubspot, "SEARCHED", 20)
         yield server
 
