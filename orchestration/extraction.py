@@ -8,6 +8,7 @@ import dagster as dg
 from kinship.quality import LATE_AFTER, OVERDUE_AFTER
 from kinship.settings import settings
 from orchestration.extract import ExtractError, ExtractResult, Source, extract, sources
+from orchestration.extract.live.fetch import Fetched
 from orchestration.layers import WRITER
 
 FRESH = dg.FreshnessPolicy.time_window(warn_window=LATE_AFTER, fail_window=OVERDUE_AFTER)
@@ -47,13 +48,36 @@ def _metadata(result: ExtractResult, table: str) -> dict[str, dg.MetadataValue]:
     }
     if reasons:
         metadata["quarantined by reason"] = dg.MetadataValue.json(reasons)
+    if result.fetched:
+        # a table that comes from several APIs has a cursor for each
+        for name, (before, after) in sorted(result.fetched.cursors.items()):
+            if name == table or name.startswith(f"{table}_"):
+                label = "cursor" if name == table else f"cursor of {name.removeprefix(f'{table}_')}"
+                metadata[f"{label} before"] = dg.MetadataValue.text(before or "")
+                metadata[f"{label} after"] = dg.MetadataValue.text(after or "")
+                if failure := result.fetched.failures.get(name):
+                    metadata["not fetched"] = dg.MetadataValue.text(failure)
+    return metadata
+
+
+def _calls(fetched: Fetched | None) -> dict[str, dg.MetadataValue]:
+    """What a live source was asked."""
+    if not fetched:
+        return {}
+    metadata: dict[str, dg.MetadataValue] = {
+        "calls": dg.MetadataValue.int(fetched.calls),
+        "bytes received": dg.MetadataValue.int(fetched.bytes),
+        "seconds throttled": dg.MetadataValue.float(round(fetched.throttled, 3)),
+    }
+    if fetched.quota_left is not None:
+        metadata["quota left"] = dg.MetadataValue.int(fetched.quota_left)
     return metadata
 
 
 def _extract_asset(source: Source) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=f"extract_{source.name}",
-        description=f"Takes in what is new in the files of {source.name}, exactly once.",
+        description=f"Takes in what is new in {source.name}, exactly once.",
         specs=_specs(source),
         retry_policy=RETRY,
         pool=WRITER,
@@ -76,6 +100,7 @@ def _extract_asset(source: Source) -> dg.AssetsDefinition:
                 "bytes": result.bytes,
                 "files left aside": len(result.ignored),
                 "seconds": round(result.seconds, 3),
+                **_calls(result.fetched),
             },
         )
 

@@ -19,6 +19,7 @@ from servers.cutter import Cutter
 
 from kinship.settings import ROOT
 from orchestration.extract import ExtractError, extract
+from orchestration.extract.columns import column_name
 
 new_house = pytest.fixture(house, name="house")
 Database = postgres.Database | mariadb.Database
@@ -195,21 +196,15 @@ def test_any_sequence_of_changes_and_kills(server: Database, seed: int) -> None:
     """The oracle is the database itself: after each undisturbed run staging's view is what it holds."""
     chance = random.Random(seed)
     compare_always()
-    clock = 0
-    for _ in range(3):
-        for _ in range(chance.randrange(1, 30)):
-            clock += chance.choice((0, 0, 1, 60))
-            at = f"2026-01-01 {10 + clock // 3600:02}:{clock // 60 % 60:02}:{clock % 60:02}"
+    for step in range(3):
+        for number in range(chance.randrange(1, 30)):
             id_ = chance.randrange(40)
             server.query("delete from users where id = %s", id_)
             if chance.random() < 0.8:
-                server.query("insert into users values (%s, %s, %s)", id_, f"v{chance.random()}", at)
+                server.query("insert into users values (%s, %s, current_timestamp(6))", id_, f"v{step}-{number}")
         killed(chance)
         extract("zendesk")
-        gone = {id_ for (id_,) in query(f"select id from raw_zendesk.users where {deleted('users')} is not null")}
-        # what was deleted and came back with an earlier time than its deletion is told by the later appearance
-        assert [row for row in stands() if row[0] not in gone] == [row for row in holds(server) if row[0] not in gone]
-        assert set(stands()) <= set(holds(server))
+        assert stands() == holds(server)
 
 
 def killed(chance: random.Random) -> None:
@@ -340,8 +335,7 @@ def test_types_of_postgresql_are_as_the_database_shows_them(house: House, monkey
             '{"a": [1, null], "ü": 1.10}', '{ "b" : 1 }', "00ff", "10.0.0.1/32", "P1DT2H", "good", "", None, "12:30:00",
         )  # fmt: skip
         assert json.loads(row[9]) == ["a,b", 'c"d', None]
-        [(weird,)] = query("select column_name from information_schema.columns where column_name like '%cod%'")
-        assert query(f'select "{weird}" from raw_zendesk.users where "{weird}" is not null') == [("ß",)]
+        assert query(f'select "{column_name("Ünï %s cödé")}" from raw_zendesk.users where flag is not null') == [("ß",)]
         compare_always()
         assert extract("zendesk").load_ids == [], "the database's hashes and ours agree"
 

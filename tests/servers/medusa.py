@@ -41,7 +41,7 @@ class Shop:
         if not home.exists():
             npm.install(home, {f"@medusajs/{name}": VERSION for name in ("medusa", "cli", "framework")})
         (home / "medusa-config.js").write_text(CONFIGURATION)
-        self._port = postgres.start()
+        self._port = postgres.start("logical")
         database = postgres.Database(self._port, "medusa")
         postgres.Database(self._port, "postgres").query("create database medusa")
         self.database = database

@@ -34,7 +34,7 @@ _numbers = itertools.count()
 
 
 @cache
-def start() -> int:
+def start(wal_level: str) -> int:
     """The port of a PostgreSQL that is stopped when the tests end; skips the test where none is installed."""
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name))
     if not programs:
@@ -63,6 +63,7 @@ def start() -> int:
         "--locale=C",
     )  # fmt: skip
     options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder} -c fsync=off"
+    options += f" -c wal_level={wal_level}"
     call("pg_ctl", "-w", "-l", str(folder / "log"), "-o", options, "start")
 
     def stop() -> None:
@@ -95,9 +96,9 @@ class Database:
 
 
 @contextmanager
-def database(*statements: str) -> Iterator[Database]:
+def database(*statements: str, wal_level: str = "logical") -> Iterator[Database]:
     """A new database with these statements run in it."""
-    port = start()
+    port = start(wal_level)
     server = Database(port, "postgres")
     name = f"t{next(_numbers)}"
     with psycopg.connect(server.url, autocommit=True) as connection:

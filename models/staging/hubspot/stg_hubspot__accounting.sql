@@ -26,12 +26,32 @@ records as (
 
 accounting as (
     {{ accounting_rows('hubspot', [
-        ['contacts', 'id', "records where table_name = 'contacts' and record_class = 'staged'"],
-        ['companies', 'id', "records where table_name = 'companies' and record_class = 'staged'"],
-        ['deals', 'id', "records where table_name = 'deals' and record_class = 'staged'"],
+        [
+            'contacts', 'id',
+            "records where table_name = 'contacts' and record_class = 'staged'",
+            "records where table_name = 'contacts'",
+        ],
+        [
+            'companies', 'id',
+            "records where table_name = 'companies' and record_class = 'staged'",
+            "records where table_name = 'companies'",
+        ],
+        [
+            'deals', 'id',
+            "records where table_name = 'deals' and record_class = 'staged'",
+            "records where table_name = 'deals'",
+        ],
+        [
+            'calls', 'id',
+            "records where table_name = 'calls' and record_class = 'staged'",
+            "records where table_name = 'calls'",
+        ],
+        [
+            'meetings', 'id',
+            "records where table_name = 'meetings' and record_class = 'staged'",
+            "records where table_name = 'meetings'",
+        ],
         ['deal_pipelines', 'id', ref('stg_hubspot__deal_pipelines')],
-        ['calls', 'id', "records where table_name = 'calls' and record_class = 'staged'"],
-        ['meetings', 'id', "records where table_name = 'meetings' and record_class = 'staged'"],
         [
             'subscription_statuses',
             'subscriber_id_string',

@@ -1,19 +1,25 @@
 with
 
+latest_calls as (
+    {{ latest_appearances('hubspot', 'calls', key='id', changed_at='updated_at') }}
+),
+
+latest_meetings as (
+    {{ latest_appearances('hubspot', 'meetings', key='id', changed_at='updated_at') }}
+),
+
 calls as (
     select
         *,
         {{ json_object('properties', ['hs_timestamp', 'hs_call_status']) }} as said
-    from ({{ latest_appearances('hubspot', 'calls', key='id', changed_at='updated_at') }}
-    ) as appearances
+    from latest_calls
 ),
 
 meetings as (
     select
         *,
         {{ json_object('properties', ['hs_timestamp', 'hs_meeting_start_time', 'hs_meeting_outcome']) }} as said
-    from ({{ latest_appearances('hubspot', 'meetings', key='id', changed_at='updated_at') }}
-    ) as appearances
+    from latest_meetings
 ),
 
 told as (

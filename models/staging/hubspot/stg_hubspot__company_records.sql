@@ -13,7 +13,7 @@ parsed as (
     from appearances
 ),
 
-merges as (
+winners as (
     select
         id as winner_id,
         {{ explode_list("split(company.hs_merged_object_ids, ';')") }} as company_id
@@ -21,7 +21,7 @@ merges as (
 ),
 
 merged_away as (
-    select distinct trim(company_id) as company_id from merges
+    select distinct trim(company_id) as company_id from winners
     where trim(company_id) <> winner_id
 ),
 

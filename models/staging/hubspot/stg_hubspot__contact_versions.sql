@@ -33,7 +33,7 @@ named as (
     from parsed
 ),
 
-merges as (
+winners as (
     select
         id as winner_id,
         {{ explode_list("split(merged_contact_ids, ';')") }} as contact_id
@@ -42,7 +42,7 @@ merges as (
 ),
 
 merged_away as (
-    select distinct trim(contact_id) as contact_id from merges
+    select distinct trim(contact_id) as contact_id from winners
     where trim(contact_id) <> winner_id
 ),
 

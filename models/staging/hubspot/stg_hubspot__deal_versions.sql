@@ -23,7 +23,7 @@ parsed as (
     from appearances
 ),
 
-merges as (
+winners as (
     select
         id as winner_id,
         {{ explode_list("split(deal.hs_merged_object_ids, ';')") }} as deal_id
@@ -32,7 +32,7 @@ merges as (
 ),
 
 merged_away as (
-    select distinct trim(deal_id) as deal_id from merges
+    select distinct trim(deal_id) as deal_id from winners
     where trim(deal_id) <> winner_id
 ),
 

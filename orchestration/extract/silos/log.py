@@ -114,7 +114,7 @@ class _Log:
             table, known = self.feed.tables[name]
             found: set[Key] = set()
             for page in table.rows_of(keys):
-                found.update(zip(*(page[key].to_pylist() for key in table.keys), strict=True))
+                found.update(zip(*(page[column].to_pylist() for column in table.keys), strict=True))
                 known.take(page)
             if gone := sorted(keys - found):
                 columns = zip(*gone, strict=True)
@@ -126,13 +126,14 @@ class _Log:
     def _touched(self, messages: Iterator[bytes]) -> tuple[dict[str, set[Key]], set[str]]:
         """The keys that were inserted, changed or deleted, by table; and the tables that were emptied."""
         by_place = {}
-        for name in self.names:
-            table = self.feed.tables[name][0].table
+        for ours in self.names:
+            table = self.feed.tables[ours][0].table
             schema = table.schema or self._ask("select current_schema()")
-            by_place[schema, table.name] = name
+            by_place[schema, table.name] = ours
         relations: dict[int, tuple[str | None, list[Column]]] = {}
         touched: dict[str, set[Key]] = {}
         emptied: set[str] = set()
+        name: str | None
         for data in messages:
             kind, rest = data[:1], _Bytes(data[1:])
             if kind == b"R":
@@ -164,10 +165,12 @@ class _Log:
     def _peek(self, end: str) -> Iterator[tuple[str, bytes]]:
         query = sa.text(
             "select lsn::text, data from pg_logical_slot_peek_binary_changes("
-            ":slot, cast(:end as pg_lsn), :changes, 'proto_version', '1', 'publication_names', :slot)"
+            "cast(:slot as name), cast(:end as pg_lsn), :changes, "
+            "'proto_version', '1', 'publication_names', cast(:publication as text))"
         )
-        values = {"slot": self.slot, "end": end, "changes": _CHANGES}
-        for lsn, data in self.connection.execute(query, values):
+        values = {"slot": self.slot, "end": end, "changes": _CHANGES, "publication": self.slot}
+        rows: Any = self.connection.execute(query, values)
+        for lsn, data in rows:
             yield str(lsn), bytes(data)
 
     def _end_of(self, changes: list[tuple[str, bytes]]) -> str:
