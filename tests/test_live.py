@@ -198,6 +198,19 @@ def test_a_warehouse_put_back_from_an_older_copy_is_filled_again(shop: ShopifySe
     assert differences(shop, "shopify", "customers") == []
 
 
+def test_a_progress_that_is_lost_costs_calls_and_no_rows(shop: ShopifyServer, tmp_path: Path) -> None:
+    fill(shop, 30)
+    extract("shopify")
+    shop.put("customers", 30)
+    extract("shopify")
+    shutil.rmtree(tmp_path / "live")
+    shop.delete("customers", 5)
+    shop.put("customers", 6, email="new@example.com")
+    assert extract("shopify").rows["customers"] == 30
+    assert appearances("shopify", "customers") == 30 + 1 + 30
+    assert set(differences(shop, "shopify", "customers")) == {"5"}  # what nobody remembers cannot be missed
+
+
 def test_another_account_does_not_mix_with_the_first(shop: ShopifyServer, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(shop, 20)
     extract("shopify")
