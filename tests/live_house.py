@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 from extract_house import query, raw
+from servers.base import ToolServer
 from servers.source import SourceServer
 
 from orchestration.extract.columns import column_name
+from orchestration.extract.tables import DELETED_AT
 
 
-def live(server: SourceServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def live(server: ToolServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let extraction of this process go to the server, into a warehouse of its own."""
     monkeypatch.setenv("KINSHIP_DATA", str(tmp_path))
     for name, value in server.environment.items():
@@ -25,7 +27,8 @@ def latest(source: str, table: str, changed: str | None = "updated_at") -> dict[
         f"select to_json(records) from (select *, row_number() over (partition by id order by {times}"
         f"_extracted_at desc, _file desc) as place from {raw(source, table)} as records) as records where place = 1"
     )
-    return {row["id"]: row for row in (json.loads(text) for (text,) in rows)}
+    records = (json.loads(text) for (text,) in rows)
+    return {row["id"]: row for row in records if row[DELETED_AT] is None}
 
 
 def same(raw_row: dict[str, Any], record: dict[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from live_house import appearances, differences, live
@@ -45,7 +46,8 @@ def test_a_second_run_makes_one_call_and_writes_nothing(shop: ShopifyServer, tmp
     extract("shopify")
     before = shop.calls
     again = extract("shopify")
-    assert shop.calls == before + 1
+    # one for each table, and one for each of the two whose deletions are told
+    assert shop.calls == before + 4 + 2
     assert (again.rows["customers"], again.files, again.load_ids) == (0, 0, [])
     assert [path for path in (tmp_path / "arrivals").rglob("*") if path.is_file()] == []
     assert appearances("shopify", "customers") == 300
@@ -76,18 +78,19 @@ def test_a_fetch_that_is_cut_off_goes_on_where_it_was(shop: ShopifyServer, monke
     shop.size = 10
     write, pages = state.Arrivals._write, []
 
-    def some(*arguments: object) -> None:
-        pages.append(1)
-        if len(pages) == 5:
+    def some(arrivals: state.Arrivals, new: Any, *others: Any) -> None:
+        pages.extend(new)
+        if len(pages) == 50:
             raise KeyboardInterrupt
-        write(*arguments)  # type: ignore[arg-type]
+        write(arrivals, new, *others)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(state.Arrivals, "_write", some)
         extract("shopify")
-    assert shop.calls == 5
+    asked = len([request for request in shop.requests if "customers" in request.path])
+    assert asked == 5
     assert extract("shopify").rows["customers"] == 100
-    assert shop.calls == 5 + 7 - 1
+    assert len([request for request in shop.requests if "customers" in request.path]) == 5 + 6
     assert differences(shop, "shopify", "customers") == []
 
 
@@ -107,3 +110,42 @@ def test_half_a_configuration_names_what_is_missing(shop: ShopifyServer, monkeyp
     monkeypatch.delenv("SHOPIFY_ACCESS_TOKEN")
     with pytest.raises(ExtractError, match="half configured: SHOPIFY_ACCESS_TOKEN is not set"):
         extract("shopify")
+
+
+def test_what_the_log_of_events_says_was_deleted_is_gone(shop: ShopifyServer) -> None:
+    for number in range(5):
+        shop.put("orders", number, created_at="2026-01-01T10:00:00Z", updated_at="2026-01-01T10:00:00Z")
+        shop.put("products", number, updated_at="2026-01-01T10:00:00Z")
+    shop.put("orders", 9, created_at="2026-01-01T10:00:00Z")
+    extract("shopify")
+    shop.delete("orders", 3)
+    shop.delete("orders", 9)  # perhaps in the second of its last change
+    shop.delete("products", 4)
+    assert extract("shopify").rows == {"customers": 0, "orders": 2, "checkouts": 0, "products": 1}
+    assert differences(shop, "shopify", "orders") == differences(shop, "shopify", "products") == []
+    assert sum(extract("shopify").rows.values()) == 0
+
+
+def test_deleted_customers_are_found_once_a_day_by_comparing_ids(shop: ShopifyServer) -> None:
+    fill(shop, 600, first=1)
+    extract("shopify")
+    shop.delete("customers", 17)
+    shop.delete("customers", 600)
+    assert extract("shopify").rows["customers"] == 0
+    shop.ahead = 86_400
+    shop.put("customers", 601, email="new@example.com")
+    assert extract("shopify").rows["customers"] == 3
+    assert differences(shop, "shopify", "customers") == []
+    calls = shop.calls
+    assert extract("shopify").rows["customers"] == 0 and shop.calls == calls + 6
+
+
+def test_a_list_without_most_records_is_not_taken_for_deletions(shop: ShopifyServer) -> None:
+    fill(shop, 300, first=1)
+    extract("shopify")
+    for number in range(1, 200):
+        shop.delete("customers", number)
+    shop.ahead = 86_400
+    result = extract("shopify")
+    assert "a list without 199 of 300 records" in "".join(result.notes)
+    assert result.rows["customers"] == 0

@@ -129,15 +129,42 @@ def test_appearances_are_ordered_the_same_whatever_order_they_arrive_in(connecti
     found = []
     for order in (rows, rows[::-1]):
         connection.execute(
-            "create or replace table t (id text, changed text, note text, _extracted_at int, _file text)"
+            "create or replace table t (id text, changed text, note text, _extracted_at int, _file text, "
+            "_kinship_deleted_at text)"
         )
-        connection.executemany("insert into t values (?, ?, ?, ?, ?)", order)
+        connection.executemany("insert into t values (?, ?, ?, ?, ?, null)", order)
         ranked = render("latest_appearances('s', 't', 'id', changed_at='changed', relation='t')")
         found.append(sorted(connection.execute(f"select coalesce(id, ''), note from ({ranked}) as r").fetchall()))
     assert found[0] == found[1]
     latest = dict(found[0])
     assert latest.pop("e") in ("tie", "a tie")
     assert latest == {"a": "old file", "b": "later file", "c": "a time", "d": "alone", "": "no key, later"}
+
+
+def test_what_the_system_deleted_is_gone_with_all_its_appearances(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(
+        "create or replace table t (id text, changed text, note text, _extracted_at int, _file text, "
+        "_kinship_deleted_at text)"
+    )
+    rows = [
+        ("kept", "2025-01-01", "x", 1, "01", None),
+        ("deleted", "2025-01-01", "x", 1, "01", None),
+        ("deleted", "2025-01-02", "y", 1, "01", None),
+        ("deleted", "2025-01-03", None, 2, "02", "2025-01-03"),
+        ("deleted in the second of its change", "2025-01-03", "x", 2, "02", None),
+        ("deleted in the second of its change", "2025-01-03", None, 2, "03", "2025-01-03"),
+        ("never seen", "2025-01-03", None, 2, "02", "2025-01-03"),
+        ("back", "2025-01-01", "x", 1, "01", None),
+        ("back", "2025-01-03", None, 2, "02", "2025-01-03"),
+        ("back", "2025-01-04", "y", 3, "03", None),
+    ]
+    connection.executemany("insert into t values (?, ?, ?, ?, ?, ?)", rows)
+    latest = render("latest_appearances('s', 't', 'id', changed_at='changed', relation='t')")
+    found = connection.execute(f"select id, note from ({latest}) as r order by all").fetchall()
+    assert found == [("back", "y"), ("kept", "x")]
+    versions = render("all_appearances('s', 't', 'id', changed_at='changed', relation='t')")
+    found = connection.execute(f"select id, note, is_latest from ({versions}) as r order by all").fetchall()
+    assert found == [("back", "x", False), ("back", "y", True), ("kept", "x", True)]
 
 
 @pytest.mark.parametrize(

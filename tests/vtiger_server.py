@@ -286,6 +286,8 @@ class Query:
             return re.fullmatch(pattern, value, re.DOTALL) is not None
         if operator in (">", ">="):
             return value > literals[0] or (operator == ">=" and value == literals[0])
+        if operator == "<":
+            return value < literals[0]
         raise Refused("QUERY_SYNTAX_ERROR")
 
 

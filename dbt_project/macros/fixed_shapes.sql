@@ -139,6 +139,18 @@
         'earlier_appearance' as record_class,
         count(*) - count(distinct {{ key }}) as records
     from {{ raw(source_name, table_name) }} as appearances
+    union all
+    {#- a deleted record counts once, as those that are staged do; one that came back is staged -#}
+    select
+        '{{ source_name }}' as source,
+        '{{ table_name }}' as table_name,
+        'deleted' as record_class,
+        least(
+            count(distinct case when _kinship_deleted_at is not null then {{ key }} end),
+            count(distinct {{ key }}) - (select count(*) from {{ entity }})
+        ) as records
+    from {{ raw(source_name, table_name) }} as appearances
+    having count(_kinship_deleted_at) > 0
         {%- if not loop.last %}
     union all
         {%- endif -%}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -81,7 +81,7 @@ class Table:
 
     `required`: a record without one of these, or with a value not castable to its type, goes to quarantine.
     `optional`: keys that staging reads; their columns exist even when no record has carried them yet.
-    `live`: how the source's API hands the table over, None where it has no such table.
+    `live`: how the source's API hands the table over, or several APIs; none where it has no such table.
     """
 
     name: str
@@ -89,7 +89,7 @@ class Table:
     optional: tuple[str, ...]
     function: TableFunction
     description: str
-    live: Feed | None = None
+    live: tuple[Feed, ...] = ()
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -98,26 +98,29 @@ class Table:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns the raw table has at least."""
-        return (*(column_name(key) for key in self.keys), "_file_id")
+        return (*(column_name(key) for key in self.keys), DELETED_AT, "_file_id")
 
 
 @dataclass
 class Source:
-    """One system. Its tables are added by `@source.table(...)`. `api` is how to reach it live, where it can be."""
+    """One system. Its tables are added by `@source.table(...)`. `api` is how to reach it live, where it can be; a
+    table may name another.
+    """
 
     name: str
     api: Api | None = None
     tables: dict[str, Table] = field(default_factory=dict)
 
     def table(
-        self, *, required: Mapping[str, Type], optional: str = "", live: Feed | None = None
+        self, *, required: Mapping[str, Type], optional: str = "", live: Feed | Sequence[Feed] = ()
     ) -> Callable[[TableFunction], TableFunction]:
         """Declare the decorated function to be a table of this source, named as the function."""
 
         def declare(function: TableFunction) -> TableFunction:
             name = function.__name__
             description = (function.__doc__ or "").strip()
-            self.tables[name] = Table(name, dict(required), tuple(optional.split()), function, description, live)
+            feeds = tuple(live) if isinstance(live, Sequence) else (live,)
+            self.tables[name] = Table(name, dict(required), tuple(optional.split()), function, description, feeds)
             return function
 
         return declare

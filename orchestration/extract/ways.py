@@ -11,7 +11,7 @@ from pathlib import Path
 from kinship.settings import settings
 from orchestration.extract.ledger import Entry
 from orchestration.extract.live.feed import Span
-from orchestration.extract.live.fetch import Fetched, fetch
+from orchestration.extract.live.fetch import Fetched, fetch, jobs
 from orchestration.extract.silos import ways as silos
 from orchestration.extract.tables import Source
 from orchestration.extract.target import ExtractError
@@ -63,11 +63,11 @@ def _database(source: Source) -> Way | None:
 
 
 def _api(source: Source) -> Way | None:
-    """The vendor's credentials: its live API."""
-    if source.api is None or (found := source.api.settings(source.name)) is None:
+    """The vendor's credentials: its live API, or several vendors'."""
+    if not (todo := jobs(source)):
         return None
-    account = source.api.account(found)
-    folder = settings().state / "arrivals" / source.name / account
-    work = settings().state / "live" / source.name / account
-    said_by = f"{source.name.upper()}_{source.api.required[0]}"
-    return Way(folder, said_by, partial(fetch, source, source.api, found, folder, work), keeps_files=False)
+    accounts = "+".join(sorted({job.api.account(job.settings) for job in todo}))
+    folder = settings().state / "arrivals" / source.name / accounts
+    work = settings().state / "live" / source.name / accounts
+    said_by = " and ".join(sorted({job.api.variable(source.name) for job in todo}))
+    return Way(folder, said_by, partial(fetch, source, folder, work), keeps_files=False)

@@ -1,8 +1,11 @@
 """Vtiger, the CRM: its webservice's records, whole, each time one changed."""
 
 from orchestration.extract import Records, Source, Stream
+from orchestration.extract.live import Api
+from orchestration.extract.live.vtiger import Module, Session
 
-source = Source("vtiger")
+# VTIGER_URL is where its login page is; one session for all tables, as PHP answers one call of a session at a time
+source = Source("vtiger", Api(required=("URL", "USER", "ACCESS_KEY"), path="/", auth=Session))
 
 
 @source.table(
@@ -12,6 +15,7 @@ source = Source("vtiger")
         mailingcity mailingzip mailingcountry leadsource emailoptout donotcall cf_loyalty_number
         cf_marketing_consent cf_consent_date assigned_user_id createdtime
     """,
+    live=Module(module="Contacts"),
 )
 def contacts(records: Records) -> Stream:
     """One row per contact and change."""
@@ -24,6 +28,7 @@ def contacts(records: Records) -> Stream:
         lead_no firstname lastname email phone mobile company leadsource leadstatus city country emailoptout
         converted createdtime
     """,
+    live=Module(module="Leads"),
 )
 def leads(records: Records) -> Stream:
     """One row per lead and change."""
@@ -33,6 +38,7 @@ def leads(records: Records) -> Stream:
 @source.table(
     required={"id": "text", "modifiedtime": "timestamp"},
     optional="account_no accountname website email1 phone industry bill_city bill_country createdtime",
+    live=Module(module="Accounts"),
 )
 def accounts(records: Records) -> Stream:
     """One row per organisation and change."""
@@ -45,6 +51,7 @@ def accounts(records: Records) -> Stream:
         potential_no potentialname amount closingdate sales_stage probability related_to contact_id
         leadsource createdtime
     """,
+    live=Module(module="Potentials"),
 )
 def potentials(records: Records) -> Stream:
     """One row per deal and change."""
@@ -54,6 +61,7 @@ def potentials(records: Records) -> Stream:
 @source.table(
     required={"id": "text", "modifiedtime": "timestamp"},
     optional="subject activitytype date_start time_start eventstatus contact_id createdtime",
+    live=Module(module="Events"),
 )
 def events(records: Records) -> Stream:
     """One row per call or meeting and change."""

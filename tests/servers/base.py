@@ -200,7 +200,9 @@ class _Handler(BaseHTTPRequestHandler):
         content = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
         if answer.status == 204:
             content = b""
-        self.send_response(answer.status, answer.reason)
+        self.send_response_only(answer.status, answer.reason)
+        self.send_header("Server", self.version_string())
+        self.send_header("Date", answer.headers.pop("Date", self.date_time_string()))
         for name, value in ({"Content-Type": "application/json"} | answer.headers).items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))

@@ -6,6 +6,7 @@ X-Shopify-Shop-Api-Call-Limit, beyond it 429 with `Retry-After: 2.0` (/usage/rat
 """
 
 import time
+from dataclasses import replace
 from urllib.parse import urlencode
 
 from servers.base import Answer, Request
@@ -29,6 +30,15 @@ class ShopifyServer(SourceServer):
     def environment(self) -> dict[str, str]:
         return {"SHOPIFY_URL": self.url, "SHOPIFY_ACCESS_TOKEN": TOKEN}
 
+    def delete(self, table: str, id: object) -> None:
+        """Deletes of orders and products are in the log of events, those of customers are not."""
+        super().delete(table, id)
+        subject = {"orders": "Order", "products": "Product"}.get(table)
+        if subject:
+            number = len(self.tables.get("events", {})) + 1
+            event = {"subject_id": id, "subject_type": subject, "verb": "destroy", "created_at": self.now}
+            self.put("events", number, **event)
+
     def handle(self, request: Request) -> Answer:
         if request.headers.get("x-shopify-access-token") != TOKEN:
             return Answer(
@@ -46,9 +56,19 @@ class ShopifyServer(SourceServer):
         size = min(int(query.get("limit", 50)), 250)
         if self.size:
             size = min(size, self.size)
-        since, until = query.get("updated_at_min", ""), query.get("updated_at_max", "9")
-        rows = [row for row in self.rows(name) if token or since <= row["updated_at"] < until]
-        page = self.page(rows, lambda row: (row["updated_at"], row["id"]), size, token)
+        asked = self.asked(query, token)
+        rows = self.rows(name)
+        if "since_id" in asked:
+            rows = [row for row in rows if row["id"] > int(asked["since_id"])]
+        field = "created_at" if name == "events" else "updated_at"
+        since, until = asked.get(f"{field}_min", ""), asked.get(f"{field}_max", "9")
+        rows = [row for row in rows if since <= row[field] < until]
+        if name == "events":
+            rows = [row for row in rows if (row["subject_type"], row["verb"]) == (asked["filter"], asked["verb"])]
+        by_id = "since_id" in asked
+        page = self.page(rows, lambda row: (row["id"],) if by_id else (row[field], row["id"]), size, token, asked)
+        if "fields" in asked:
+            page = replace(page, records=[{"id": row["id"]} for row in page.records])
         headers = {"X-Shopify-Shop-Api-Call-Limit": f"{int(self._filled)}/{self.bucket}"}
         if page.token:
             following = urlencode({"limit": size, "page_info": page.token})

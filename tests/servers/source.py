@@ -7,6 +7,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import formatdate
 from typing import Any
 
 from servers.base import Answer, Request, ToolServer
@@ -53,11 +54,12 @@ class SourceServer(ToolServer):
         self.mischief = Mischief()
         self.change: Callable[[], None] = lambda: None
         """Changes one record; called as often as `mischief.change` says."""
-        self.clock: Callable[[], float] = time.time
+        self.ahead = 0.0
+        """Seconds by which the system's clock is ahead of ours."""
 
     @property
     def now(self) -> str:
-        return datetime.fromtimestamp(int(self.clock()), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return datetime.fromtimestamp(int(time.time() + self.ahead), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def put(self, table: str, id: object, **values: Any) -> Record:
         """Write a record: what is given changes, its time of change with it unless it is given."""
@@ -74,7 +76,19 @@ class SourceServer(ToolServer):
     def rows(self, table: str) -> list[Record]:
         return list(self.tables.get(table, {}).values())
 
-    def page(self, rows: Sequence[Record], key: Callable[[Record], Key], size: int, token: str | None) -> Page:
+    @staticmethod
+    def asked(query: dict[str, str], token: str | None) -> dict[str, str]:
+        """What the first page was asked with: a token of a further page carries it."""
+        return dict(json.loads(urlsafe_b64decode(token))["asked"]) if token else query
+
+    def page(
+        self,
+        rows: Sequence[Record],
+        key: Callable[[Record], Key],
+        size: int,
+        token: str | None,
+        asked: dict[str, str] | None = None,
+    ) -> Page:
         """The page that a token asks for of rows in the order of a key, and the token of the next one.
 
         A token says after which key to go on (`after`), and which stretch is owed first (`owed`), in case the pages
@@ -99,6 +113,8 @@ class SourceServer(ToolServer):
                 following = {"after": key(chosen[-1]), "owed": owed}
             elif chosen and mischief.draws("repeat"):
                 following, more = state, True
+        if following:
+            following = {**following, "asked": asked or {}}
         if mischief.draws("shuffle"):
             chosen = mischief.random.sample(chosen, len(chosen))
         result = Page(
@@ -111,6 +127,8 @@ class SourceServer(ToolServer):
 
     def answer(self, request: Request) -> Answer | None:
         answer = super().answer(request)
-        if answer and answer.status == 200 and self.mischief.draws("cut"):
-            answer.cut = True
+        if answer is None:
+            return None
+        answer.cut = answer.status == 200 and self.mischief.draws("cut")
+        answer.headers["Date"] = formatdate(time.time() + self.ahead, usegmt=True)
         return answer

@@ -6,8 +6,28 @@ changed once it is there, and is removed when its rows are loaded.
 """
 
 from orchestration.extract.live.api import Api, Settings
-from orchestration.extract.live.feed import Feed, Span
+from orchestration.extract.live.deletions import ByEvents, ByIds
+from orchestration.extract.live.export import Export
+from orchestration.extract.live.feed import Feed, Record, Span
+from orchestration.extract.live.keyset import Keyset
 from orchestration.extract.live.line import Patience, Rate
 from orchestration.extract.live.listing import Listing
+from orchestration.extract.live.oauth import RefreshToken
+from orchestration.extract.live.reports import Report
 
-__all__ = ["Api", "Feed", "Listing", "Patience", "Rate", "Settings", "Span"]
+__all__ = [
+    "Api",
+    "ByEvents",
+    "ByIds",
+    "Export",
+    "Feed",
+    "Keyset",
+    "Listing",
+    "Patience",
+    "Rate",
+    "Record",
+    "RefreshToken",
+    "Report",
+    "Settings",
+    "Span",
+]

@@ -18,14 +18,15 @@ Settings = Mapping[str, str]
 """The API's environment variables that are set, without the vendor's name: `URL`, `ACCESS_TOKEN`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Api:
     """How to reach a vendor.
 
     `required` are environment variables less the source's name (`ACCESS_TOKEN` is `SHOPIFY_ACCESS_TOKEN`); all set
     means that the source is live. `url` is the address where the variable `URL` gives none. `auth` and `headers` make
-    of the settings what each call carries. `parallel`: tables fetched at the same time. `quota`: the header that tells
-    how many calls are left.
+    of the settings what each call carries. `rates` are by the beginning of the path, '' for every call. `parallel`:
+    tables fetched at the same time. `quota`: the header that tells how many calls are left. `throttles`: error codes
+    by which it says too many calls. `name` is the beginning of the variables, where it is not the source's name.
     """
 
     required: tuple[str, ...]
@@ -34,14 +35,16 @@ class Api:
     url: str = ""
     optional: tuple[str, ...] = ()
     headers: Callable[[Settings], Mapping[str, str]] = lambda _: {}
-    rates: tuple[Rate, ...] = ()
+    rates: Mapping[str, tuple[Rate, ...]] = field(default_factory=dict)
     parallel: int = 1
     quota: str | None = None
+    throttles: frozenset[str] = frozenset()
+    name: str = ""
     patience: Patience = field(default_factory=Patience)
 
     def settings(self, source: str) -> Settings | None:
         """What the environment says, None when it says nothing. Raises `ExtractError` when it says half."""
-        prefix = source.upper()
+        prefix = (self.name or source).upper()
         names = (*self.required, *self.optional, "URL")
         found = {name: value for name in names if (value := os.environ.get(f"{prefix}_{name}", "").strip())}
         missing = [f"{prefix}_{name}" for name in self.required if name not in found]
@@ -54,15 +57,25 @@ class Api:
             raise ExtractError(f"{prefix}_URL must be an address with https://: credentials go over it")
         return found
 
+    def variable(self, source: str) -> str:
+        """The variable by which the API is known to be configured."""
+        return f"{(self.name or source).upper()}_{self.required[0]}"
+
     def account(self, settings: Settings) -> str:
         """A name for the account that is good for a folder: records of two accounts never mix."""
         return re.sub(r"[^\w.-]+", "_", settings.get("ACCOUNT") or urlsplit(settings["URL"]).netloc)
 
-    def client(self, settings: Settings, pace: Pace, meter: Meter) -> RESTClient:
-        """A client for one thread."""
-        base = settings["URL"].rstrip("/") + self.path
-        line = Line(base, pace, meter, self.patience, self.quota)
-        return RESTClient(base, headers=dict(self.headers(settings)), auth=self.auth(settings), session=line)
+    def clients(self, settings: Settings, meter: Meter) -> Callable[[], RESTClient]:
+        """What makes a client for one thread; all of them keep one pace and share one login."""
+        base = settings["URL"].rstrip("/") + self.path.format(**settings)
+        paces = {"": Pace((), meter)} | {path: Pace(rates, meter) for path, rates in sorted(self.rates.items())}
+        auth = self.auth(settings)
+
+        def client() -> RESTClient:
+            line = Line(base, paces, meter, self.patience, self.quota, self.throttles)
+            return RESTClient(base, headers=dict(self.headers(settings)), auth=auth, session=line)
+
+        return client
 
 
 _HERE = frozenset({"127.0.0.1", "localhost", "::1"})

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from orchestration.extract.files import Ignored
 from orchestration.extract.ledger import Entry
 from orchestration.extract.live.api import Api, Settings
 from orchestration.extract.live.feed import Feed, Span
-from orchestration.extract.live.line import Meter, Pace, Refused, Unavailable
+from orchestration.extract.live.line import Meter, Refused, Unavailable
 from orchestration.extract.live.state import Arrivals
 from orchestration.extract.live.times import text
-from orchestration.extract.tables import Source
+from orchestration.extract.tables import Source, Table
 from orchestration.extract.target import ExtractError
 
 
@@ -34,51 +33,76 @@ class Fetched:
     ignored: list[Ignored] = field(default_factory=list)
 
 
-def fetch(
-    source: Source, api: Api, settings: Settings, folder: Path, work: Path, loaded: Collection[Entry], span: Span | None
-) -> Fetched:
+@dataclass(frozen=True)
+class Job:
+    """A feed of a table and the API it is asked of, with what the environment says about that."""
+
+    table: Table
+    feed: Feed
+    api: Api
+    settings: Settings
+
+    @property
+    def name(self) -> str:
+        """The table's name; with the API's, where a table has several."""
+        return f"{self.table.name}_{self.api.name}" if len(self.table.live) > 1 else self.table.name
+
+
+def jobs(source: Source) -> list[Job]:
+    """What can be fetched: the feeds whose API has its credentials. Raises `ExtractError` where it has half of them."""
+    found = []
+    for table in source.tables.values():
+        for feed in table.live:
+            api = feed.api or source.api
+            if api and (settings := api.settings(source.name)):
+                found.append(Job(table, feed, api, settings))
+    return found
+
+
+def fetch(source: Source, folder: Path, work: Path, loaded: Collection[Entry], span: Span | None) -> Fetched:
     """Fetch all tables of a source that have a feed, some at the same time; one that fails stops no other.
 
     `folder` takes the finished files, `work` the progress; `loaded` are the ledger's entries of files in `folder`.
     """
     meter = Meter()
-    pace = Pace(api.rates, meter)
     fetched = Fetched()
-    feeds = {name: table.live for name, table in source.tables.items() if table.live}
+    todo = jobs(source)
+    clients = {job.api: job.api.clients(job.settings, meter) for job in todo}
 
-    def one(name: str, feed: Feed) -> None:
-        arrivals = Arrivals(folder, work, name)
+    def one(job: Job) -> None:
+        arrivals = Arrivals(folder, work, job.name, job.table.required)
         try:
-            _check(arrivals, name, loaded, fetched)
+            _check(arrivals, job.table.name, loaded, fetched)
             before = arrivals.cursor
             try:
-                client = api.client(settings, pace, meter)
                 if span:
-                    feed.fetch_span(client, arrivals, span)
+                    job.feed.fetch_span(clients[job.api](), arrivals, span)
                 else:
-                    feed.fetch(client, arrivals)
+                    job.feed.fetch(clients[job.api](), arrivals)
             except (Refused, Unavailable) as error:
-                fetched.failures[name] = _explained(source.name, name, error)
+                fetched.failures[job.name] = _explained(source.name, job.name, error)
             arrivals.finish_file()
-            fetched.records[name] = arrivals.rows
-            fetched.cursors[name] = (_shown(before), _shown(arrivals.cursor))
+            fetched.records[job.name] = arrivals.rows
+            fetched.cursors[job.name] = (_shown(before), _shown(arrivals.cursor))
         finally:
             arrivals.close()
 
-    with ThreadPoolExecutor(api.parallel, thread_name_prefix=f"fetch-{source.name}") as pool:
-        for done in [pool.submit(partial(one, name, feed)) for name, feed in feeds.items()]:
+    parallel = max(job.api.parallel for job in todo)
+    with ThreadPoolExecutor(parallel, thread_name_prefix=f"fetch-{source.name}") as pool:
+        for done in [pool.submit(one, job) for job in todo]:
             done.result()
     fetched.calls, fetched.bytes, fetched.throttled = meter.calls, meter.bytes, meter.throttled
     fetched.quota_left = meter.quota_left
-    if feeds and len(fetched.failures) == len(feeds):
+    if len(fetched.failures) == len(todo):
         raise ExtractError("; ".join(dict.fromkeys(fetched.failures.values())))
     return fetched
 
 
 def _check(arrivals: Arrivals, table: str, loaded: Iterable[Entry], fetched: Fetched) -> None:
     """Void a state that claims what is neither loaded nor waits to be: of a warehouse that was deleted or put back."""
-    known = {Path(entry.file).name for entry in loaded if entry.table_name == table}
-    missing = [n for n in arrivals.numbers if arrivals.path(n).name not in known and not arrivals.path(n).exists()]
+    known = {entry.file for entry in loaded if entry.table_name == table}
+    paths = [arrivals.path(number) for number in arrivals.numbers]
+    missing = [path for path in paths if f"{path.parent.name}/{path.name}" not in known and not path.exists()]
     if missing:
         arrivals.void()
         fetched.notes.append(

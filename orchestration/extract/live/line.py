@@ -10,7 +10,7 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -118,24 +118,40 @@ class _Failed(Exception):
 
 
 class Line(Session):
-    """One thread's session. `quota` names the header that tells how many calls are left, or `used/limit`."""
+    """One thread's session for the API at `base`.
 
-    def __init__(self, origin: str, pace: Pace, meter: Meter, patience: Patience, quota: str | None = None) -> None:
+    `paces` are by the beginning of the path beyond the base; all that fit hold. `quota` names the header that tells
+    how many calls are left, or `used/limit`. `throttles` are error codes by which the vendor says too many.
+    """
+
+    def __init__(
+        self,
+        base: str,
+        paces: Mapping[str, Pace],
+        meter: Meter,
+        patience: Patience,
+        quota: str | None = None,
+        throttles: Collection[str] = (),
+    ) -> None:
         super().__init__(timeout=(10, 120), raise_for_status=False)
         self.headers["User-Agent"] = "kinship"
-        self._origin = urlsplit(origin)[:2]
-        self._pace = pace
+        self._base = urlsplit(base)
+        self._paces = paces
+        self._throttles = throttles
         self._meter = meter
         self._patience = patience
         self._quota = quota
 
     def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
         """The answer, with its JSON read. Raises `Refused` and `Unavailable`."""
-        if urlsplit(request.url or "")[:2] != self._origin:
+        address = urlsplit(request.url or "")
+        if address[:2] != self._base[:2]:
             raise Refused(0, "its next page lies at another address")  # credentials go nowhere else
         kwargs["allow_redirects"] = False
         request.hooks["response"] = []  # dlt's would raise an error with the address before the status is looked at
-        waits = _Waits(self._patience, self._pace)
+        path = address.path.removeprefix(self._base.path).lstrip("/")
+        paces = [pace for beginning, pace in self._paces.items() if path.startswith(beginning)]
+        waits = _Waits(self._patience, paces)
         retrying = Retrying(
             retry=retry_if_exception_type((*LOST, _Failed, _Throttled)),
             stop=waits.is_over,
@@ -144,7 +160,7 @@ class Line(Session):
             reraise=True,
         )
         try:
-            response: Response = retrying(self._once, request, kwargs)
+            response: Response = retrying(self._once, request, paces, kwargs)
         except _Throttled:
             raise Unavailable("it throttles us (HTTP 429), and goes on with it") from None
         except _Failed as error:
@@ -153,8 +169,9 @@ class Line(Session):
             raise Unavailable(f"no connection ({type(error).__name__})") from None
         return response
 
-    def _once(self, request: PreparedRequest, kwargs: dict[str, Any]) -> Response:
-        self._pace.wait()
+    def _once(self, request: PreparedRequest, paces: Sequence[Pace], kwargs: dict[str, Any]) -> Response:
+        for pace in paces:
+            pace.wait()
         self._meter.add(calls=1)
         response: Response = super().send(request, **kwargs)  # type: ignore[no-untyped-call]
         self._meter.add(bytes=len(response.content))
@@ -170,8 +187,11 @@ class Line(Session):
             if status < 300:
                 raise _Failed(f"HTTP {status} and no JSON") from None
             answer = None
-        if not response.ok or status >= 300:
-            raise Refused(status, error_code(answer))
+        if status >= 300:
+            code = error_code(answer)
+            if code in self._throttles:
+                raise _Throttled(None)
+            raise Refused(status, code)
         response.json = lambda **_: answer  # type: ignore[method-assign]
         return response
 
@@ -186,9 +206,9 @@ class Line(Session):
 class _Waits:
     """The waits between the tries of one call."""
 
-    def __init__(self, patience: Patience, pace: Pace) -> None:
+    def __init__(self, patience: Patience, paces: Sequence[Pace]) -> None:
         self._patience = patience
-        self._pace = pace
+        self._paces = paces
         self._failures = 0
         self._throttled = 0.0
 
@@ -206,8 +226,9 @@ class _Waits:
             return float(doubled * (0.5 + random.random() / 2))  # noqa: S311 - no secret
         wait = doubled if error.seconds is None else error.seconds
         self._throttled += max(wait, 0.05)
-        self._pace.pause(wait)  # for all threads; the next try waits there
-        return 0.0
+        for pace in self._paces[-1:]:
+            pace.pause(wait)  # for all threads; the next try waits there
+        return 0.0 if self._paces else wait
 
     def sleep(self, seconds: float) -> None:
         if seconds:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -10,13 +10,19 @@ from typing import Any
 from dlt.sources.helpers.rest_client.client import PageData, RESTClient
 from dlt.sources.helpers.rest_client.paginators import BasePaginator
 
-from orchestration.extract.live.feed import Feed, Span, member
+from orchestration.extract.live.deletions import ByEvents, ByIds
+from orchestration.extract.live.feed import MICROSECOND, Feed, Record, Span, member
 from orchestration.extract.live.line import Refused
-from orchestration.extract.live.state import Arrivals
+from orchestration.extract.live.state import Arrivals, Item
 from orchestration.extract.live.times import answered_at, text
 
 # what a vendor may answer to a page of yesterday's: the list is then begun again
 _STALE = frozenset({400, 404, 410, 422})
+
+
+Deletions = ByEvents | ByIds
+Make = Callable[[Iterable[Mapping[str, Any]]], list[Item]]
+"""Makes of the records of a page what is written of it."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +31,7 @@ class Listing(Feed):
 
     `since` are parameters in which `{since}` stands for the cursor, `between` those with `{since}` and `{until}`;
     `times` says how they are written (strftime, in UTC). `overlap` is how far before the cursor a run begins: for
-    ties at page borders, clocks that differ, and changes that become visible late.
+    ties at page borders, clocks that differ, and changes that become visible late. `deleted`: how deletions are told.
 
     The cursor moves when the list has come to its end: to the latest change that was seen, but not beyond the time at
     which the list began by the vendor's own clock. What changes while pages are turned may be missed by them, and is
@@ -43,58 +49,86 @@ class Listing(Feed):
     times: str = "%Y-%m-%dT%H:%M:%SZ"
     overlap: timedelta = timedelta(minutes=5)
 
+    deleted: Deletions | None = None
+    gone: Callable[[Record], Any] | None = None
+
     def fetch(self, client: RESTClient, arrivals: Arrivals) -> None:
-        since = arrivals.get("since")
-        asked = {} if since is None else self._filled(self.since, since=since - self._overlap)
-        self._take(client, arrivals, "list", asked)
-        progress = arrivals.get("list")
-        ends = [time for time in (progress["high"], progress["started"]) if time is not None]
-        reached = None if progress["high"] is None else max(min(ends), since or 0)
-        arrivals.put(since=since if reached is None else reached, list=None)
-        arrivals.forget(None if reached is None else reached - self._overlap, keep_latest=False)
+        began = self.advance(client, arrivals, "since", self.items)
+        reached = arrivals.get("since")
+        arrivals.forget(
+            None if reached is None else reached - self.overlap // MICROSECOND,
+            keep_latest=self.deleted is not None and self.deleted.needs_every_id,
+        )
+        if self.deleted:
+            self.deleted.take(client, arrivals, self, began)
 
     def fetch_span(self, client: RESTClient, arrivals: Arrivals, span: Span) -> None:
-        self._take(client, arrivals, span.name, self._filled(self.between, since=span.since, until=span.until))
+        # some say `greater-than`, some include the time itself: a microsecond before it is right for both
+        asked = self._filled(self.between, since=span.since - 1, until=span.until)
+        self._take(client, arrivals, span.name, asked, self.items)
         arrivals.put(**{span.name: None})
 
-    def _take(self, client: RESTClient, arrivals: Arrivals, name: str, asked: Mapping[str, str]) -> None:
+    def advance(self, client: RESTClient, arrivals: Arrivals, cursor: str, make: Make) -> int:
+        """Turn the pages of what changed since a cursor, and move it. Returns when the list began, there."""
+        since = arrivals.get(cursor)
+        asked = {}
+        if since is not None:
+            asked = self._filled(self.since, since=since - self.overlap // MICROSECOND)
+        name = f"{cursor} list"
+        self._take(client, arrivals, name, asked, make)
+        progress = arrivals.get(name)
+        began = progress["began"]
+        if (high := progress["high"]) is not None:
+            since = max(min(high, began), since or 0)
+        arrivals.put(**{cursor: since, name: None})
+        return int(began)
+
+    def _take(self, client: RESTClient, arrivals: Arrivals, name: str, asked: Mapping[str, str], make: Make) -> None:
         """Turn the pages to the end, from where a run before this one stopped."""
         progress = arrivals.get(name)
         try:
-            self._turn(client, arrivals, name, asked, progress)
+            self._turn(client, arrivals, name, asked, make, progress)
         except Refused as refused:
             if not progress or not progress["next"] or refused.status not in _STALE:
                 raise
             arrivals.put(**{name: None})
-            self._turn(client, arrivals, name, asked, None)
+            self._turn(client, arrivals, name, asked, make, None)
 
-    def _turn(self, client: RESTClient, arrivals: Arrivals, name: str, asked: Mapping[str, str], progress: Any) -> None:
-        progress = progress or {"next": None, "high": None, "started": None}
-        first = progress["next"] or {"path": self.path, "params": {**self.params, **asked}}
-        if progress["next"] == {}:
+    def _turn(
+        self,
+        client: RESTClient,
+        arrivals: Arrivals,
+        name: str,
+        asked: Mapping[str, str],
+        make: Make,
+        progress: Any,
+    ) -> None:
+        progress = progress or {"next": None, "high": None, "began": None}
+        if progress["next"] == {}:  # killed between the last page and the move of the cursor
             return
-        for page in self._pages(client, first):
-            if member(page.response.json(), self.records) is None:
-                raise Refused(page.response.status_code, f"no {self.records} in its answer")
-            items = self.items(page)
+        for page in self.pages(client, progress["next"] or {"path": self.path, "params": {**self.params, **asked}}):
+            items = make(page)
             times = [one.at for one in items if one.at is not None]
             progress = {
                 "next": _next(page),
                 "high": max((*times, progress["high"] or 0)) if times else progress["high"],
-                "started": progress["started"] or answered_at(page.response),
+                "began": progress["began"] or answered_at(page.response),
             }
             arrivals.add(items, **{name: progress})
 
-    def _pages(self, client: RESTClient, first: Mapping[str, Any]) -> Iterator[PageData[Any]]:
-        return client.paginate(**first, paginator=self.paginator(), data_selector=self.records)
+    def pages(self, client: RESTClient, first: Mapping[str, Any]) -> Iterator[PageData[Any]]:
+        """The pages from a request on. Raises `Refused` for an answer without records where they should be."""
+        try:
+            for page in client.paginate(**first, paginator=self.paginator(), data_selector=self.records):
+                if not isinstance(member(page.response.json(), self.records), list):
+                    raise Refused(page.response.status_code, f"no {self.records} in its answer")
+                yield page
+        except ValueError:  # dlt's paginators quote the answer
+            raise Refused(200, "an answer that does not say whether there are more pages") from None
 
     def _filled(self, params: Mapping[str, str], **times: int) -> dict[str, str]:
         values = {name: text(time, self.times) for name, time in times.items()}
         return {name: value.format(**values) for name, value in params.items()}
-
-    @property
-    def _overlap(self) -> int:
-        return self.overlap // timedelta(microseconds=1)
 
 
 def _next(page: PageData[Any]) -> dict[str, Any]:

@@ -21,6 +21,8 @@ from typing import Any, cast
 
 import orjson
 
+from orchestration.extract.tables import Type
+
 # a file is finished when it is so large or has so many rows; what is smaller is finished at the end of a fetch
 FILE_BYTES = 32 << 20
 FILE_ROWS = 200_000
@@ -40,6 +42,7 @@ class Item:
     id: str
     at: int | None
     line: bytes
+    record: Mapping[str, Any]
 
 
 Taken = tuple[str, bytes, int | None, int]
@@ -47,7 +50,7 @@ Taken = tuple[str, bytes, int | None, int]
 
 
 def item(id: str, at: int | None, record: Mapping[str, Any]) -> Item:
-    return Item(id, at, orjson.dumps(record))
+    return Item(id, at, orjson.dumps(record), record)
 
 
 class Arrivals:
@@ -56,7 +59,9 @@ class Arrivals:
     `folder` has the finished files, `00000001.jsonl.gz` and so on; `work` is for what must not be seen yet.
     """
 
-    def __init__(self, folder: Path, work: Path, table: str) -> None:
+    def __init__(self, folder: Path, work: Path, table: str, required: Mapping[str, Type] | None = None) -> None:
+        self.required = required or {}
+        """The fields that each record must have."""
         self.folder = folder / table
         self.folder.mkdir(parents=True, exist_ok=True)
         work.mkdir(parents=True, exist_ok=True)

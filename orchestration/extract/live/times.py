@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta, tzinfo
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from requests import Response
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+MICROSECOND = timedelta(microseconds=1)
 
 
 def moment(value: Any, zone: tzinfo = UTC) -> int | None:
@@ -17,24 +18,24 @@ def moment(value: Any, zone: tzinfo = UTC) -> int | None:
     try:
         if isinstance(value, int | float) or (isinstance(value, str) and value.isdigit() and len(value) >= 9):
             return int(float(value) * 1_000_000)
-        time = datetime.fromisoformat(value)
+        parsed = datetime.fromisoformat(value)
     except (TypeError, ValueError, OverflowError):
         return None
-    if time.tzinfo is None:
-        time = time.replace(tzinfo=zone)
-    return (time - _EPOCH) // _MICROSECOND
+    if parsed.tzinfo is None:
+        parsed = parsed.replace(tzinfo=zone)
+    return (parsed - _EPOCH) // MICROSECOND
 
 
 def text(moment: int, format: str = "%Y-%m-%dT%H:%M:%SZ") -> str:
     """A moment as a vendor wants it, in UTC. `%s` is whole seconds since 1970. Fractions are cut off."""
     if format == "%s":
         return str(moment // 1_000_000)
-    return (_EPOCH + moment * _MICROSECOND).strftime(format)
+    return (_EPOCH + moment * MICROSECOND).strftime(format)
 
 
-def answered_at(response: Response) -> int | None:
-    """When the vendor answered, by its own clock: ours may be wrong, or jump."""
+def answered_at(response: Response) -> int:
+    """When the vendor answered, by its own clock (ours may be wrong, or jump); by ours where it does not say."""
     try:
         return int(parsedate_to_datetime(response.headers["Date"]).timestamp() * 1_000_000)
     except (KeyError, TypeError, ValueError):
-        return None
+        return time.time_ns() // 1000
