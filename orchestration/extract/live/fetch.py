@@ -80,7 +80,7 @@ def fetch(source: Source, folder: Path, work: Path, loaded: Collection[Entry], s
                 else:
                     job.feed.fetch(clients[job.api](), arrivals)
             except (Refused, Unavailable) as error:
-                fetched.failures[job.name] = _explained(source.name, job.name, error)
+                fetched.failures[job.name] = explained(source.name, job.name, error)
             arrivals.finish_file()
             fetched.records[job.name] = arrivals.rows
             fetched.cursors[job.name] = (_shown(before), _shown(arrivals.cursor))
@@ -113,7 +113,8 @@ def _check(arrivals: Arrivals, table: str, loaded: Iterable[Entry], fetched: Fet
         )
 
 
-def _explained(source: str, table: str, error: Refused | Unavailable) -> str:
+def explained(source: str, table: str, error: Refused | Unavailable) -> str:
+    """What a vendor's answer means, and what to do."""
     what = f"{source}, table {table}: "
     if isinstance(error, Unavailable):
         return f"{what}{error}; what was fetched is kept, and the next run goes on there"
