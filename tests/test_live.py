@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import KINSHIP, call, environment
 from live_house import appearances, differences, live
 from servers.base import Answer
 from servers.shopify import ShopifyServer
@@ -239,3 +240,15 @@ def test_what_is_fetched_names_nobody_in_errors_or_notes(
         extract("shopify")
     everything = str(caught.value) + caplog.text + "".join(capfd.readouterr())
     assert "example.com" not in everything and "shpat_" not in everything
+
+
+def test_the_command_takes_a_range(shop: ShopifyServer, tmp_path: Path) -> None:
+    fill(shop, 60)
+    extract("shopify")
+    shop.tables["customers"]["3"]["email"] = "mended@example.com"
+    env = environment(tmp_path, **shop.environment)
+    done = call(KINSHIP, "extract", "shopify", "--from", "2026-01-01", "--to", "2026-02-01", env=env)
+    assert done.returncode == 0, done.stderr
+    assert differences(shop, "shopify", "customers") == []
+    for wrong in (["--from", "2026-01-01"], ["shopify", "--from", "x"], ["shopify", "--to", "2026-01-01"]):
+        assert call(KINSHIP, "extract", *wrong, env=env).returncode == 2
