@@ -83,7 +83,9 @@ def nothing_new_since() -> datetime | None:
     from orchestration.extract import sources
     from orchestration.extract.run import Run
 
-    if not settings().warehouse.exists() or any(Run(source).is_needed for source in sources().values()):
+    runs = [Run(source) for source in sources().values()]
+    # what is new in a live source shows only when it is asked
+    if not settings().warehouse.exists() or any(run.way.fetch or run.is_needed for run in runs):
         return None
     with connect() as warehouse:
         return builds.unchanged_since(warehouse)

@@ -8,13 +8,14 @@ from orchestration.gates import gates
 from orchestration.layers import dbt_resource, layer_assets
 from orchestration.publishing import published_assets
 from orchestration.schedules import extract, hourly, new_files, nightly, pipeline, sync
+from orchestration.source_jobs import backfill_jobs, source_schedules
 from orchestration.syncs import sync_assets
 
 defs = dg.Definitions(
     assets=[*extract_assets(), *layer_assets(), *published_assets(), *sync_assets()],
     asset_checks=gates(raw_tables()),
-    jobs=[pipeline, extract, sync],
-    schedules=[hourly, nightly],
+    jobs=[pipeline, extract, sync, *backfill_jobs()],
+    schedules=[hourly, nightly, *source_schedules()],
     sensors=[new_files(), failure_alert(), sync_alert()],
     resources={"dbt": dbt_resource()},
     executor=dg.in_process_executor,

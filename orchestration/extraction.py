@@ -1,5 +1,6 @@
 """The sources as Dagster assets: one op per source, one asset per raw table."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,13 +9,14 @@ import dagster as dg
 from kinship.quality import LATE_AFTER, OVERDUE_AFTER
 from kinship.settings import settings
 from orchestration.extract import ExtractError, ExtractResult, Source, extract, sources
-from orchestration.extract.live.fetch import Fetched
 from orchestration.layers import WRITER
+from orchestration.source_jobs import freshness
 
 FRESH = dg.FreshnessPolicy.time_window(warn_window=LATE_AFTER, fail_window=OVERDUE_AFTER)
-# What a second try may cure: a share that drops out, a file that is being replaced.
+# What a second try may cure: a share that drops out, a file that is being replaced, a server that is down.
 RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 LEDGER = "extracted_files"
+_PASSING = re.compile("is running|no connection|no answer|does not answer|sftp failed|throttles us|HTTP 5")
 
 
 def raw_tables() -> list[str]:
@@ -31,7 +33,7 @@ def _specs(source: Source) -> list[dg.AssetSpec]:
             group_name="extract",
             description=description,
             kinds={"dlt", "delta" if settings().target == "spark" else "duckdb"},
-            freshness_policy=FRESH,
+            freshness_policy=freshness(source.name),
             tags={"source": source.name},
         )
         for name, description in descriptions.items()
@@ -49,28 +51,31 @@ def _metadata(result: ExtractResult, table: str) -> dict[str, dg.MetadataValue]:
     if reasons:
         metadata["quarantined by reason"] = dg.MetadataValue.json(reasons)
     if result.fetched:
-        # a table that comes from several APIs has a cursor for each
-        for name, (before, after) in sorted(result.fetched.cursors.items()):
-            if name == table or name.startswith(f"{table}_"):
-                label = "cursor" if name == table else f"cursor of {name.removeprefix(f'{table}_')}"
-                metadata[f"{label} before"] = dg.MetadataValue.text(before or "")
-                metadata[f"{label} after"] = dg.MetadataValue.text(after or "")
-                if failure := result.fetched.failures.get(name):
-                    metadata["not fetched"] = dg.MetadataValue.text(failure)
+        # a table of several APIs is fetched by parts, `campaign_costs_google_ads`
+        parts = {name for name in result.fetched.cursors if name == table or name.startswith(f"{table}_")}
+        for name in sorted(parts - set(result.rows) | ({table} & parts)):
+            of = "" if name == table else f" of {name}"
+            for when, cursor in zip(("before", "after"), result.fetched.cursors[name], strict=True):
+                metadata[f"cursor{of} {when}"] = dg.MetadataValue.text(cursor or "none")
+        failures = {name: told for name, told in result.fetched.failures.items() if name == table or name in parts}
+        if failures:
+            metadata["not fetched"] = dg.MetadataValue.text("; ".join(failures.values()))
     return metadata
 
 
-def _calls(fetched: Fetched | None) -> dict[str, dg.MetadataValue]:
-    """What a live source was asked."""
-    if not fetched:
+def _line(result: ExtractResult) -> dict[str, dg.MetadataValue]:
+    """What the page of a live source's ledger shows of its calls."""
+    if not (fetched := result.fetched):
         return {}
     metadata: dict[str, dg.MetadataValue] = {
         "calls": dg.MetadataValue.int(fetched.calls),
-        "bytes received": dg.MetadataValue.int(fetched.bytes),
+        "bytes fetched": dg.MetadataValue.int(fetched.bytes),
+        "records fetched": dg.MetadataValue.int(sum(fetched.records.values())),
         "seconds throttled": dg.MetadataValue.float(round(fetched.throttled, 3)),
+        "tables not fetched": dg.MetadataValue.int(len(fetched.failures)),
     }
     if fetched.quota_left is not None:
-        metadata["quota left"] = dg.MetadataValue.int(fetched.quota_left)
+        metadata["calls left"] = dg.MetadataValue.int(fetched.quota_left)
     return metadata
 
 
@@ -86,7 +91,7 @@ def _extract_asset(source: Source) -> dg.AssetsDefinition:
         try:
             result = extract(source.name)
         except ExtractError as error:
-            raise dg.Failure(str(error), allow_retries="is running" in str(error)) from error
+            raise dg.Failure(str(error), allow_retries=bool(_PASSING.search(str(error)))) from error
         for note in result.notes:
             context.log.warning(note)
         for ignored in result.ignored:
@@ -100,7 +105,7 @@ def _extract_asset(source: Source) -> dg.AssetsDefinition:
                 "bytes": result.bytes,
                 "files left aside": len(result.ignored),
                 "seconds": round(result.seconds, 3),
-                **_calls(result.fetched),
+                **_line(result),
             },
         )
 

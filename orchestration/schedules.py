@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from kinship.settings import settings
 from orchestration.extract import sources
+from orchestration.extract.ways import way
 from orchestration.layers import REBUILD_TAG
 from orchestration.publishing import SYNC_RESULTS
 
@@ -52,7 +52,10 @@ def look(names: Sequence[str]) -> tuple[dict[str, list[int]], float]:
     seen: dict[str, list[int]] = {}
     newest = 0
     for source in names:
-        path = settings().source_path(source)
+        chosen = way(sources()[source])
+        if chosen.fetch:
+            continue  # what is new there shows only when it is asked
+        path = chosen.path
         found = [path] if path.is_file() else (p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
         stats = [file.stat() for file in found]
         if stats:

@@ -39,6 +39,7 @@ ELSEWHERE = {
     "kinship webserver --read-only",
     "kinship daemon",
     "kinship backup /backups/kinship",
+    "kinship extract shopify --from 2026-06-01 --to 2026-07-01",  # tests/test_live.py
     "kinship run",
     "kinship run --rebuild",  # tests/test_recipes.py
     "kinship run --accept-change",  # tests/test_recipes.py

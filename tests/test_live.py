@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import KINSHIP, call, environment
 from live_house import appearances, differences, live
-from servers.base import Answer
+from servers.base import Answer, Request
 from servers.shopify import ShopifyServer
 
 from orchestration.extract import ExtractError, Span, extract
@@ -95,6 +96,35 @@ def test_a_fetch_that_is_cut_off_goes_on_where_it_was(shop: ShopifyServer, monke
     assert extract("shopify").rows["customers"] == 100
     assert len([request for request in shop.requests if "customers" in request.path]) == asked + 6
     assert differences(shop, "shopify", "customers") == []
+
+
+def test_a_page_that_is_good_no_more_begins_the_list_again(
+    shop: ShopifyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(shop, 100)
+    shop.size = 10
+    write = state.Arrivals._write
+
+    def some(arrivals: state.Arrivals, new: Any, *others: Any) -> None:
+        write(arrivals, new, *others)
+        if arrivals.rows == 40:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(state.Arrivals, "_write", some)
+        extract("shopify")
+    handle, refused = shop.handle, []
+
+    def once(request: Request) -> Answer:
+        if "page_info" in request.query and not refused:
+            refused.append(request)
+            return Answer(400, {"errors": {"page_info": "Invalid value."}})
+        return handle(request)
+
+    shop.handle = once  # type: ignore[method-assign]
+    result = extract("shopify")
+    assert refused and result.notes == [] and result.rows["customers"] == 100
+    assert appearances("shopify", "customers") == 100 and differences(shop, "shopify", "customers") == []
 
 
 def test_wrong_credentials_say_what_to_do(shop: ShopifyServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,6 +228,19 @@ def test_a_warehouse_put_back_from_an_older_copy_is_filled_again(shop: ShopifySe
     assert differences(shop, "shopify", "customers") == []
 
 
+def test_a_progress_that_is_lost_costs_calls_and_no_rows(shop: ShopifyServer, tmp_path: Path) -> None:
+    fill(shop, 30)
+    extract("shopify")
+    shop.put("customers", 30)
+    extract("shopify")
+    shutil.rmtree(tmp_path / "live")
+    shop.delete("customers", 5)
+    shop.put("customers", 6, email="new@example.com")
+    assert extract("shopify").rows["customers"] == 30
+    assert appearances("shopify", "customers") == 30 + 1 + 30
+    assert set(differences(shop, "shopify", "customers")) == {"5"}  # what nobody remembers cannot be missed
+
+
 def test_another_account_does_not_mix_with_the_first(shop: ShopifyServer, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(shop, 20)
     extract("shopify")
@@ -226,3 +269,15 @@ def test_what_is_fetched_names_nobody_in_errors_or_notes(
         extract("shopify")
     everything = str(caught.value) + caplog.text + "".join(capfd.readouterr())
     assert "example.com" not in everything and "shpat_" not in everything
+
+
+def test_the_command_takes_a_range(shop: ShopifyServer, tmp_path: Path) -> None:
+    fill(shop, 60)
+    extract("shopify")
+    shop.tables["customers"]["3"]["email"] = "mended@example.com"
+    env = environment(tmp_path, **shop.environment)
+    done = call(KINSHIP, "extract", "shopify", "--from", "2026-01-01", "--to", "2026-02-01", env=env)
+    assert done.returncode == 0, done.stderr
+    assert differences(shop, "shopify", "customers") == []
+    for wrong in (["--from", "2026-01-01"], ["shopify", "--from", "x"], ["shopify", "--to", "2026-01-01"]):
+        assert call(KINSHIP, "extract", *wrong, env=env).returncode == 2

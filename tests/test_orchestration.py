@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ import dagster as dg
 import duckdb
 import pytest
 from conftest import KINSHIP, ROOT, call, environment
+
+from kinship.errors import WrongUse
+from orchestration.extract import sources
 
 # dagster-dbt's SQL parser warns its developers on import
 pytestmark = pytest.mark.filterwarnings("ignore:sqlglotrs is deprecated:DeprecationWarning")
@@ -73,12 +77,37 @@ def test_everything_that_writes_the_warehouse_is_in_one_pool(definitions: dg.Def
 
 
 def test_nothing_runs_unasked(definitions: dg.Definitions) -> None:
-    assert {schedule.name for schedule in definitions.schedules or ()} == {"hourly", "nightly"}
+    of_sources = {f"source_{name}" for name in sources()}
+    assert {schedule.name for schedule in definitions.schedules or ()} == {"hourly", "nightly", *of_sources}
     for schedule in definitions.schedules or ():
         assert isinstance(schedule, dg.ScheduleDefinition)
         assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
     for sensor in definitions.sensors or ():
         assert sensor.default_status == dg.DefaultSensorStatus.STOPPED
+
+
+def test_a_source_has_its_own_job_pace_and_freshness(monkeypatch: pytest.MonkeyPatch) -> None:
+    from orchestration.source_jobs import HOURLY, freshness, source_schedules
+
+    monkeypatch.setenv("KINSHIP_SHOPIFY_SCHEDULE", "*/10 * * * *")
+    monkeypatch.setenv("KINSHIP_SHOPIFY_LATE_HOURS", "2")
+    paces = {schedule.name: schedule.cron_schedule for schedule in source_schedules()}
+    assert paces["source_shopify"] == "*/10 * * * *" and paces["source_zendesk"] == HOURLY
+    assert freshness("shopify") == dg.FreshnessPolicy.time_window(
+        warn_window=timedelta(hours=2), fail_window=timedelta(hours=3)
+    )
+    assert freshness("zendesk") != freshness("shopify")
+    monkeypatch.setenv("KINSHIP_SHOPIFY_SCHEDULE", "often")
+    with pytest.raises(WrongUse, match="KINSHIP_SHOPIFY_SCHEDULE is 'often'"):
+        source_schedules()
+
+
+def test_the_job_of_a_source_takes_in_that_source_only(definitions: dg.Definitions) -> None:
+    job = definitions.resolve_job_def("source_shopify")
+    assert {node.name for node in job.nodes} == {"extract_shopify"}
+    assert {node.definition.pool for node in job.nodes} == {"warehouse_writer"}
+    backfill = definitions.resolve_job_def("backfill_shopify")
+    assert backfill.partitions_def is not None and len(backfill.partitions_def.get_partition_keys()) > 4000
 
 
 def test_new_files_start_the_pipeline_once_they_are_at_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from kinship.settings import ROOT, settings
 
 if TYPE_CHECKING:
     from reverse_etl.config import Sync
+    from reverse_etl.destination import CheckResult
 
 SYNC = typer.Argument(metavar="[SYNC]", help="One sync; default all.")
 ONE_SYNC = typer.Argument(metavar="SYNC", help="A sync, as its model is named.")
@@ -113,19 +114,33 @@ def status(as_json: Annotated[bool, JSON] = False) -> None:
     print_sync_status([sync_status(one, settings()) for one in syncs])
 
 
-def check(destination: Annotated[str, typer.Argument(help="A destination, as its file is named.")]) -> None:
-    """Reach a destination with the credentials of this environment."""
+def check(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A destination or a source, as its file is named; it may be both.")
+    ],
+) -> None:
+    """Reach a destination or a source with the credentials of this environment; one line says what is wrong."""
+    from orchestration.extract import sources
+    from orchestration.extract.check import check_source
+    from reverse_etl.destination import destination_names
     from reverse_etl.status import check_destination
 
-    syncs = [one for one in _syncs(None) if one.destination == destination]
-    results = [check_destination(destination, one) for one in syncs] or [check_destination(destination)]
-    # what is the same for all syncs is said once
-    lines = dict.fromkeys(
-        f"{result.destination}: {result.status.replace('_', ' ')}: {_one_line(result.message)}" for result in results
-    )
+    prepare_environment()
+    lines: dict[str, str] = {}  # what is the same for all syncs is said once
+    if name in sources():
+        result = check_source(name)
+        lines[_line("source ", result)] = result.status
+    if name in destination_names() or not lines:
+        syncs = [one for one in _syncs(None) if one.destination == name]
+        for result in [check_destination(name, one) for one in syncs] or [check_destination(name)]:
+            lines[_line("destination " if name in sources() else "", result)] = result.status
     print("\n".join(lines))
-    worst = {result.status for result in results}
+    worst = set(lines.values())
     raise typer.Exit(1 if "failed" in worst else 2 if "not_configured" in worst else 0)
+
+
+def _line(kind: str, result: "CheckResult") -> str:
+    return f"{kind}{result.destination}: {result.status.replace('_', ' ')}: {_one_line(result.message)}"
 
 
 def drift(

@@ -25,12 +25,14 @@ class Way:
 
     `said_by` is the variable that chose the way, None for the default. `fetch` takes the ledger's entries of files at
     `path`, and a range to fetch again. `keeps_files`: the files are the user's, not ours to remove once loaded.
+    `check` reaches the place and says what is there; it raises `ExtractError`.
     """
 
     path: Path
     said_by: str | None = None
     fetch: Fetch | None = None
     keeps_files: bool = True
+    check: Callable[[], str] | None = None
 
 
 def way(source: Source) -> Way:
@@ -53,13 +55,13 @@ def _folder(source: Source) -> Way | None:
 def _drop(source: Source) -> Way | None:
     """`KINSHIP_<SOURCE>_PATH`: a bucket or an SFTP folder."""
     found = silos.drop(source)
-    return Way(*found, keeps_files=False) if found else None
+    return Way(*found[:3], keeps_files=False, check=found[3]) if found else None
 
 
 def _database(source: Source) -> Way | None:
     """`KINSHIP_<SOURCE>_URL`: a database."""
     found = silos.database(source)
-    return Way(*found, keeps_files=False) if found else None
+    return Way(*found[:3], keeps_files=False, check=found[3]) if found else None
 
 
 def _api(source: Source) -> Way | None:

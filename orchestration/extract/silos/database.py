@@ -169,6 +169,11 @@ class Table:
             return sa.func.md5(sa.func.convert_to(whole, "UTF8"))
         return sa.func.md5(sa.func.concat_ws(BETWEEN, *texts))
 
+    def peep(self) -> None:
+        """Read a row, to see whether we may. Raises SQLAlchemyError."""
+        with self.database.engine.connect() as connection:
+            connection.execute(sa.select(*self._texts).limit(1)).all()
+
     def fingerprint(self) -> str:
         """What changes whenever the rows do, whatever their order: their number, and a sum of their hashes."""
         halves = [sa.func.substr(self._hash, start, 8) for start in (1, 9)]

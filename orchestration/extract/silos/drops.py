@@ -30,6 +30,7 @@ from reverse_etl.errors import Retryable, SyncError
 _AT_ONCE = 6
 _SYNC_EVERY = 64 << 20
 _TRIES = 5
+_LOOK = 1000
 _SAME_SECOND = 2.0
 
 P = ParamSpec("P")
@@ -81,6 +82,31 @@ def fetch(source: Source, store: Store, folder: Path, work: Path, loaded: Collec
     return drop.fetched
 
 
+def check(source: Source, store: Store) -> str:
+    """List the drop, up to a thousand files of it, and say what is there. Raises `ExtractError`."""
+
+    async def look() -> list[Item]:
+        items = []
+        try:
+            async for item in store.list():
+                items.append(item)
+                if len(items) == _LOOK:
+                    break
+        finally:
+            await store.close()
+        return items
+
+    try:
+        items = asyncio.run(look())
+    except SyncError as error:
+        raise ExtractError(f"{source.name}: {error}") from None
+    fit = [item for item in items if not unfit(item, source)]
+    if not fit:
+        raise ExtractError(f"{source.name}: none of the {len(items):,} files there is one of a table")
+    more = " or more" if len(items) == _LOOK else ""
+    return f"{len(fit):,}{more} files of its tables are there"
+
+
 class _Drop:
     def __init__(self, source: Source, store: Store, folder: Path, work: Path, loaded: Collection[Entry]) -> None:
         self.source = source
@@ -119,7 +145,7 @@ class _Drop:
         known = {file: (tag, ns) for file, tag, ns in self.index.execute("select file, tag, modified_ns from copied")}
         wanted, ignored = [], []
         async for item in self.store.list():
-            if reason := self._unfit(item):
+            if reason := unfit(item, self.source):
                 ignored.append(Ignored(item.file, reason))
                 continue
             tag, modified_ns = known.get(item.file, (None, 0))
@@ -128,19 +154,6 @@ class _Drop:
                 wanted.append(item)
         self.fetched.ignored = ignored
         return sorted(wanted, key=lambda item: (item.modified, item.file))
-
-    def _unfit(self, item: Item) -> str | None:
-        """Why a file is left where it is."""
-        path = PurePosixPath(item.file)
-        if path.is_absolute() or {"..", "."} & set(item.file.split("/")) or "\0" in item.file:
-            return "its name leads out of the folder"
-        if max(len(os.fsencode(part)) for part in path.parts) > 255:
-            return "its name is too long"
-        if not item.file.lower().endswith(tuple(ENDINGS)):
-            return f"its ending is none of {', '.join(ENDINGS)}"
-        if table_of(item.file, list(self.source.tables)) is None:
-            return f"it belongs to none of the tables {', '.join(self.source.tables)}"
-        return None
 
     async def _work_off(self, todo: Iterator[Item]) -> None:
         for item in todo:
@@ -199,6 +212,20 @@ class _Drop:
             reraise=True,
         )
         return await retrying(function, *arguments, **named)
+
+
+def unfit(item: Item, source: Source) -> str | None:
+    """Why a file is left where it is."""
+    path = PurePosixPath(item.file)
+    if path.is_absolute() or {"..", "."} & set(item.file.split("/")) or "\0" in item.file:
+        return "its name leads out of the folder"
+    if max(len(os.fsencode(part)) for part in path.parts) > 255:
+        return "its name is too long"
+    if not item.file.lower().endswith(tuple(ENDINGS)):
+        return f"its ending is none of {', '.join(ENDINGS)}"
+    if table_of(item.file, list(source.tables)) is None:
+        return f"it belongs to none of the tables {', '.join(source.tables)}"
+    return None
 
 
 def _sync(folder: Path) -> None:

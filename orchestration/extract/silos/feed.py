@@ -8,6 +8,7 @@ table without such a column is compared in every run. One without a key is read 
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -58,6 +59,17 @@ def fetch(source: Source, url: str, variable: str, folder: Path, work: Path, loa
             database.close()
 
 
+def check(source: Source, url: str, variable: str) -> str:
+    """Read a row of every table, and say how each would be fetched. Raises `ExtractError`."""
+    chosen = options(source.name, list(source.tables))
+    database = Database(url, variable)
+    with duckdb.connect() as connection, tempfile.TemporaryDirectory(prefix="kinship-") as folder:
+        try:
+            return Feed(source, database, chosen, Path(folder), connection, ()).look()
+        finally:
+            database.close()
+
+
 class Feed:
     """One fetch of one source."""
 
@@ -81,18 +93,7 @@ class Feed:
         self.tables: dict[str, tuple[Table, Known]] = {}
 
     def fetch(self) -> Fetched:
-        if not self._guarded("", self.database.reach):
-            raise ExtractError(f"{self.source.name}: {self.fetched.failures['']}")
-        absent = []
-        for name in self.source.tables:
-            if not self._guarded(name, self._open, name):
-                continue
-            if name not in self.tables:
-                absent.append(name)
-        if not self.tables:
-            raise ExtractError(f"{self.source.name}: {self._nothing(absent)}")
-        if absent:
-            self.fetched.notes.append(f"the database has no table {', '.join(absent)}: nothing is taken of it")
+        self._open_all()
         if self.options.uses_log:
             self._follow_log()
         else:
@@ -112,6 +113,45 @@ class Feed:
             name: f"{self.source.name}, table {name}: {told}; what was fetched is kept, and the next run goes on there"
             for name, told in self.fetched.failures.items()
         }
+
+    def look(self) -> str:
+        """How each table would be fetched. Raises `ExtractError` where one cannot be read."""
+        self._open_all()
+        for name, (table, _) in self.tables.items():
+            self._guarded(name, table.peep)
+            self._guarded(name, self.cursor, name)
+        if self.options.uses_log:
+            from orchestration.extract.silos.log import require
+
+            require(self)
+        if self.fetched.failures:
+            raise ExtractError("; ".join(f"table {name}: {told}" for name, told in self.fetched.failures.items()))
+        told = ", ".join(f"{name} {self._how(name)}" for name in self.tables)
+        return "; ".join([told, *self.fetched.notes])
+
+    def _how(self, name: str) -> str:
+        table, _ = self.tables[name]
+        if not table.keys:
+            return "whole, as it has no key"
+        if self.options.uses_log:
+            return "by the log"
+        cursor = self.cursor(name)
+        return f"by {cursor}" if cursor else "by comparing all rows, as no column says when one changed"
+
+    def _open_all(self) -> None:
+        """Log in and find the tables. Raises `ExtractError` where there is none."""
+        if not self._guarded("", self.database.reach):
+            raise ExtractError(f"{self.source.name}: {self.fetched.failures['']}")
+        absent = []
+        for name in self.source.tables:
+            if not self._guarded(name, self._open, name):
+                continue
+            if name not in self.tables:
+                absent.append(name)
+        if not self.tables:
+            raise ExtractError(f"{self.source.name}: {self._nothing(absent)}")
+        if absent:
+            self.fetched.notes.append(f"the database has no table {', '.join(absent)}: nothing is taken of it")
 
     def _nothing(self, absent: list[str]) -> str:
         if self.fetched.failures:

@@ -31,8 +31,7 @@ Column = tuple[str, int]
 
 def follow(feed: Feed) -> None:
     """Bring the arrivals of all tables to where the log ends. Raises `ExtractError` where there is no such log."""
-    if not feed.database.is_postgres:
-        raise ExtractError(f"KINSHIP_{feed.source.name.upper()}_CDC follows the log of PostgreSQL only: unset it")
+    require(feed)
     keyed = [name for name, (table, _) in feed.tables.items() if table.keys]
     try:
         _Log(feed, keyed).follow()
@@ -41,6 +40,30 @@ def follow(feed: Feed) -> None:
     for name in feed.tables:
         if name not in keyed:
             feed.fetch_table(name)
+
+
+def require(feed: Feed) -> None:
+    """Raise `ExtractError` where there is no log to follow, or this user may not follow it."""
+    variable = f"KINSHIP_{feed.source.name.upper()}_CDC"
+    if not feed.database.is_postgres:
+        raise ExtractError(f"{variable} follows the log of PostgreSQL only: unset it")
+    with feed.database.engine.connect() as connection:
+        level, is_allowed = connection.execute(
+            sa.text(
+                "select current_setting('wal_level'), rolreplication or rolsuper from pg_roles"
+                " where rolname = current_user"
+            )
+        ).one()
+    if level != "logical":
+        raise ExtractError(
+            f"{feed.source.name}: the server keeps no logical log: set wal_level = logical there and start it anew, or"
+            f" unset {variable}"
+        )
+    if not is_allowed:
+        raise ExtractError(
+            f"{feed.source.name}: this user may not follow the log: `alter role ... with replication`, or unset"
+            f" {variable}"
+        )
 
 
 class _Log:
@@ -72,11 +95,6 @@ class _Log:
         """Make the publication and the slot where there are none. Returns whether changes may be missing in it."""
         tables = [self.feed.tables[name][0].table for name in self.names]
         quoted = [self.connection.dialect.identifier_preparer.format_table(table) for table in tables]
-        if self._ask("select current_setting('wal_level')") != "logical":
-            raise ExtractError(
-                f"{self.feed.source.name}: the server keeps no logical log: set wal_level = logical there and start it"
-                f" anew, or unset KINSHIP_{self.feed.source.name.upper()}_CDC"
-            )
         if not self._ask("select 1 from pg_publication where pubname = :name", name=self.slot):
             self._ask(f"create publication {self.slot} for table {', '.join(quoted)}")
         missing = [

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from kinship.settings import settings
@@ -18,7 +19,12 @@ from orchestration.extract.tables import Source
 from orchestration.extract.target import ExtractError
 from reverse_etl.errors import SyncError
 
+if TYPE_CHECKING:
+    from orchestration.extract.silos.drops import Store
+
 Fetch = Callable[[Collection[Entry], Span | None], Fetched]
+Silo = tuple[Path, str, Fetch, Callable[[], str]]
+"""Where arrivals lie, the variable that names the silo, what fetches, and what checks."""
 
 
 def places(source: str, url: str) -> tuple[Path, Path]:
@@ -32,8 +38,8 @@ def places(source: str, url: str) -> tuple[Path, Path]:
     return state / "arrivals" / source / name, state / "live" / source / name
 
 
-def drop(source: Source) -> tuple[Path, str, Fetch] | None:
-    """`KINSHIP_<SOURCE>_PATH` where it names a bucket or an SFTP folder: arrivals, variable, and what fetches."""
+def drop(source: Source) -> Silo | None:
+    """`KINSHIP_<SOURCE>_PATH` where it names a bucket or an SFTP folder."""
     variable = f"KINSHIP_{source.name.upper()}_PATH"
     url = os.environ.get(variable, "").strip()
     if "://" not in url:
@@ -45,33 +51,45 @@ def drop(source: Source) -> tuple[Path, str, Fetch] | None:
             " sftp://user@host:port/folder"
         )
     folder, work = places(source.name, url)
-    return folder, variable, partial(_fetch_drop, source, url, variable, folder, work)
+    return (
+        folder,
+        variable,
+        partial(_fetch_drop, source, url, variable, folder, work),
+        partial(_check_drop, source, url, variable),
+    )
 
 
 def _fetch_drop(
     source: Source, url: str, variable: str, folder: Path, work: Path, loaded: Collection[Entry], span: Span | None
 ) -> Fetched:
-    from orchestration.extract.silos.drops import Store, fetch
+    from orchestration.extract.silos.drops import fetch
 
     if span:
         raise ExtractError(f"{source.name} comes in by {variable}: its files have no range that could be fetched again")
+    return fetch(source, _store(source, url, variable), folder, work, loaded)
+
+
+def _check_drop(source: Source, url: str, variable: str) -> str:
+    from orchestration.extract.silos.drops import check
+
+    return check(source, _store(source, url, variable))
+
+
+def _store(source: Source, url: str, variable: str) -> Store:
     try:
-        store: Store
         if url.lower().startswith("s3://"):
             from orchestration.extract.silos.s3 import Bucket
 
-            store = Bucket(url, variable)
-        else:
-            from orchestration.extract.silos.sftp import Folder
+            return Bucket(url, variable)
+        from orchestration.extract.silos.sftp import Folder
 
-            store = Folder(url, variable)
+        return Folder(url, variable)
     except SyncError as error:
         raise ExtractError(f"{source.name}: {error}") from None
-    return fetch(source, store, folder, work, loaded)
 
 
-def database(source: Source) -> tuple[Path, str, Fetch] | None:
-    """`KINSHIP_<SOURCE>_URL` where it names a database: arrivals, variable, and what fetches.
+def database(source: Source) -> Silo | None:
+    """`KINSHIP_<SOURCE>_URL` where it names a database.
 
     Other addresses in it are those of destinations (KINSHIP_VTIGER_URL).
     """
@@ -81,7 +99,12 @@ def database(source: Source) -> tuple[Path, str, Fetch] | None:
     if scheme not in ("postgresql", "postgres", "mysql", "mariadb"):
         return None
     folder, work = places(source.name, url)
-    return folder, variable, partial(_fetch_database, source, url, variable, folder, work)
+    return (
+        folder,
+        variable,
+        partial(_fetch_database, source, url, variable, folder, work),
+        partial(_check_database, source, url, variable),
+    )
 
 
 def _fetch_database(
@@ -92,3 +115,9 @@ def _fetch_database(
     if span:
         raise ExtractError(f"{source.name} comes in by {variable}: its tables are compared whole, which a range is not")
     return fetch(source, url, variable, folder, work, loaded)
+
+
+def _check_database(source: Source, url: str, variable: str) -> str:
+    from orchestration.extract.silos.feed import check
+
+    return check(source, url, variable)
