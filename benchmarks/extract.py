@@ -91,6 +91,7 @@ def measure(what: str, source: str, path: Path) -> dict[str, Any]:
 def measured(what: str, source: str, path: str) -> None:
     """The child process of `measure`."""
     if what in ("extract", "lake"):
+        sys.path.remove(str(Path(__file__).parent))  # has a `reverse_etl` of its own
         import pandas  # noqa: F401 - duckdb and dlt import it with their first query
         import sqlalchemy  # noqa: F401
 

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -122,17 +122,34 @@ def demo(
 @app.command()
 def extract(
     sources: Annotated[list[str] | None, typer.Argument(metavar="[SOURCE]...", help="Sources; default all.")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--from", metavar="TIME", help="Fetch again what changed in a live source from here on."),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help="End of --from's range, exclusive; default now.")
+    ] = None,
 ) -> None:
-    """Take in what is new in the sources' files, and nothing else."""
+    """Take in what is new in the sources, and nothing else."""
     prepare_environment()
     from kinship.tables import print_extracts
+    from orchestration.extract import Span
     from orchestration.extract import extract as extract_source
     from orchestration.extract import sources as known
 
     unknown = sorted(set(sources or ()) - set(known()))
     if unknown:
         raise WrongUse(f"there is no source {unknown[0]!r}; there are {', '.join(known())}")
-    print_extracts([extract_source(name) for name in sources or known()])
+    span = None
+    if since or until:
+        if not since or not sources:
+            raise WrongUse("--from and --to need the sources whose range is to be fetched again, and --to needs --from")
+        try:
+            end = datetime.fromisoformat(until) if until else datetime.now(UTC)
+            span = Span.of(datetime.fromisoformat(since), end)
+        except ValueError as error:
+            raise WrongUse(f"--from and --to must be times like 2026-06-30 or 2026-06-30T12:00:00Z ({error})") from None
+    print_extracts([extract_source(name, span) for name in sources or known()])
 
 
 @app.command()

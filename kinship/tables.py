@@ -48,7 +48,7 @@ def reasons(counts: Mapping[str, int]) -> str:
 def print_extracts(results: "Sequence[ExtractResult]") -> None:
     """What each extraction took in and set aside."""
     console = console_for()
-    table = plain_table("", ["source"], ["new rows", "in quarantine", "files", "seconds"], ["note"])
+    table = plain_table("", ["source"], ["new rows", "in quarantine", "files", "calls", "seconds"], ["note"])
     for result in results:
         quarantined = sum(sum(reasons.values()) for reasons in result.quarantined.values())
         notes = [*result.notes, *(f"{one.file} is left aside: {one.reason}" for one in result.ignored)]
@@ -57,6 +57,7 @@ def print_extracts(results: "Sequence[ExtractResult]") -> None:
             f"{sum(result.rows.values()):,}",
             f"{quarantined:,}",
             f"{result.files:,}",
+            f"{result.fetched.calls:,}" if result.fetched else "",
             f"{result.seconds:.1f}",
             escape("; ".join(notes)),
         )

@@ -359,6 +359,127 @@ ENRICHMENT: dict[str, Files] = {
 }
 
 
+def hubspot(number: int, changed: str = "2025-01-02", **fields: object) -> dict[str, object]:
+    """An object of HubSpot's CRM API; what is no column of its own is a property."""
+    names = ("associations", "archived")
+    return {
+        "id": str(number),
+        "properties": {name: value for name, value in fields.items() if name not in names},
+        "created_at": "2025-01-01T00:00:00.000Z",
+        "updated_at": f"{changed}T00:00:00.000Z",
+        "archived": False,
+    } | {name: value for name, value in fields.items() if name in names}
+
+
+def beside(**records: list[tuple[int, str]]) -> dict[str, object]:
+    return {
+        name: {"results": [{"id": str(number), "type": kind} for number, kind in of_type]}
+        for name, of_type in records.items()
+    }
+
+
+def subscribed(status: str, at: str) -> dict[str, object]:
+    named = {"subscriptionId": 7, "subscriptionName": "Marketing Information", "legalBasis": "CONSENT_WITH_NOTICE"}
+    return {"channel": "EMAIL", "status": status, "timestamp": at} | named
+
+
+INA = {"firstname": "Ina", "email": "ina@example.com", "country": "Bulgaria", "associatedcompanyid": "900"}
+
+HUBSPOT: dict[str, Files] = {
+    "contacts": [
+        [
+            hubspot(501, lifecyclestage="lead", **INA),
+            hubspot(502, firstname="Ina", email="ina@old.example"),
+            hubspot(503, firstname="Jo", email="jo@example.com"),
+        ],
+        # Ina's two contacts are one, which opted out of all mail; Jo is deleted
+        [
+            hubspot(
+                501,
+                "2025-02-01",
+                lifecyclestage="customer",
+                hs_email_optout="true",
+                hs_additional_emails="ina@old.example",
+                hs_merged_object_ids="502",
+                hs_calculated_merged_vids="502:1738281600000",
+                **INA,
+            ),
+            hubspot(503, "2025-02-02", archived=True, firstname="Jo", email="jo@example.com"),
+        ],
+    ],
+    "companies": [[hubspot(900, name="Sample Ltd", domain="sample.example", numberofemployees="12")]],
+    "deals": [
+        [
+            hubspot(
+                700,
+                dealname="Ovens",
+                pipeline="81",
+                dealstage="8101",
+                amount="100.5",
+                associations=beside(
+                    contacts=[(502, "deal_to_contact"), (501, "deal_to_contact")],
+                    companies=[(900, "deal_to_company_unlabeled"), (901, "deal_to_company")],
+                ),
+            ),
+            hubspot(701, dealname="Pans", pipeline="default", dealstage="contractsent", deal_currency_code="usd"),
+            hubspot(702, archived=True, dealname="Pots"),
+        ],
+        [hubspot(700, "2025-03-01", dealname="Ovens", pipeline="81", dealstage="8102", amount="")],
+    ],
+    "deal_pipelines": [
+        [
+            {
+                "id": "81",
+                "label": "Kitchens",
+                "stages": [
+                    {"id": "8101", "label": "Drawn", "metadata": {"isClosed": "false", "probability": "0.4"}},
+                    {"id": "8102", "label": "Fitted", "metadata": {"isClosed": "true", "probability": "1.0"}},
+                ],
+            }
+        ]
+    ],
+    "calls": [
+        [
+            hubspot(
+                800,
+                hs_timestamp="2025-01-05T10:00:00Z",
+                associations=beside(contacts=[(501, "a"), (501, "b"), (509, "a")]),
+            ),
+            hubspot(801, hs_call_status="NO_ANSWER", associations=beside(contacts=[(501, "a")])),
+        ]
+    ],
+    "meetings": [
+        [
+            hubspot(
+                number,
+                hs_meeting_start_time="2025-01-06T10:00:00Z",
+                hs_meeting_outcome=outcome,
+                associations=beside(contacts=[(501, "a")]),
+            )
+            for number, outcome in ((810, "SCHEDULED"), (811, "COMPLETED"))
+        ]
+    ],
+    "subscription_statuses": [
+        [
+            {
+                "subscriber_id_string": "Kim@example.com",
+                "statuses": [
+                    subscribed("SUBSCRIBED", "2025-01-01T00:00:00Z"),
+                    subscribed("UNSUBSCRIBED", "2025-01-09T00:00:00Z")
+                    | {"subscriptionId": 8, "subscriptionName": "Events"},
+                ],
+            }
+        ],
+        [
+            {
+                "subscriber_id_string": "Kim@example.com",
+                "statuses": [subscribed("UNSUBSCRIBED", "2025-03-01T00:00:00Z")],
+            }
+        ],
+    ],
+}
+
+
 def opt_out(**fields: str) -> dict[str, str]:
     return {
         "id": "o1",
@@ -402,5 +523,6 @@ COMPANY: dict[str, dict[str, Files]] = {
     "erp": ERP,
     "ads": ADS,
     "enrichment": ENRICHMENT,
+    "hubspot": HUBSPOT,
     "destinations": DESTINATIONS,
 }

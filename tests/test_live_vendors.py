@@ -12,12 +12,14 @@ from extract_house import query, raw
 from live_house import appearances, differences, latest, live
 from servers.ads import AdsServer
 from servers.klaviyo_source import KlaviyoSource
+from servers.salesforce_source import SalesforceSource
 from servers.source import Mischief
 from servers.zendesk import ZendeskServer
 from vtiger_server import VtigerServer
 
-from orchestration.extract import ExtractResult, extract, sources
+from orchestration.extract import ExtractResult, Records, Source, Stream, extract, sources
 from orchestration.extract.live import Patience
+from orchestration.extract.live.salesforce import salesforce, soql
 from orchestration.sources import ads as ads_source
 
 QUICK = Patience(tries=12, first=0.001, longest=0.01, throttled=5.0)
@@ -294,3 +296,45 @@ def test_a_refresh_token_that_was_withdrawn_is_told(ads: AdsServer, monkeypatch:
         "ads, table campaign_costs_google_ads: the API refuses the credentials (HTTP 401, invalid_grant): "
         "check them and what they are allowed to read"
     ]
+
+
+def test_salesforce(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A further CRM is a source module of its own: here one of a single table, for the test."""
+    source = Source("salesforce", replace(salesforce(), patience=QUICK))
+
+    @source.table(
+        required={"Id": "text", "SystemModstamp": "timestamp"},
+        optional="LastName Email",
+        live=soql("Contact", "LastName Email"),
+    )
+    def contacts(records: Records) -> Stream:
+        return records.files()
+
+    monkeypatch.setitem(sources(), "salesforce", source)
+    with SalesforceSource() as org:
+        live(org, tmp_path, monkeypatch)
+        org.size = 20
+        for number in range(100):
+            org.add("Contact", f"003{number:03d}", LastName=f"n{number}", SystemModstamp="2026-01-01T10:00:00.000+0000")
+        org.mischief = Mischief(seed=2, repeat=0.2, swap=0.2, shuffle=0.3, change=0.5, cut=0.1)
+        names = iter(range(1, 1000))
+        org.change = lambda: org.add("Contact", f"003{org.mischief.random.randrange(100):03d}", LastName=next(names))
+        for _ in range(2):
+            extract("salesforce")
+        org.mischief = Mischief()
+        org.size = 2000
+        extract("salesforce")
+        assert salesforce_names() == {id: str(row["LastName"]) for id, row in org.tables["Contact"].items()}
+        assert nothing_new("salesforce", org) == 2  # a token and a query
+        org.bin("Contact", "003007")
+        assert extract("salesforce").rows == {"contacts": 1}
+        assert salesforce_names().keys() == org.tables["Contact"].keys() - {"003007"}
+
+
+def salesforce_names() -> dict[str, str]:
+    rows = query(
+        "select id, last_name from (select *, row_number() over (partition by id order by cast(system_modstamp as "
+        f"timestamptz) desc, _extracted_at desc, _file desc) as place from {raw('salesforce', 'contacts')} as r) "
+        "where place = 1 and _kinship_deleted_at is null"
+    )
+    return dict(rows)

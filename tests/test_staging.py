@@ -46,7 +46,13 @@ def reader(folder: Path) -> Iterator[Query]:
 def query(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Query]:
     folder = tmp_path_factory.mktemp("company")
     write_raw_tables(folder / "warehouse.duckdb", COMPANY)
-    selection = ["path:models/staging", "rpt_source_accounting", "countries", "every_raw_record_is_accounted_for"]
+    selection = [
+        "path:models/staging",
+        "rpt_source_accounting",
+        "countries",
+        "identity_policy",
+        "every_raw_record_is_accounted_for",
+    ]
     dbt(folder, "build", "--indirect-selection", "cautious", "--select", *selection)
     yield from reader(folder)
 
@@ -74,7 +80,7 @@ def test_fixed_shape_models_have_the_columns_of_the_contract(query: Query) -> No
         for source in listed
         if kind in listed[source]
     }
-    assert len(expected) == 48
+    assert len(expected) == 56
     actual = dict(
         query(
             "select table_name, list(column_name order by ordinal_position) from information_schema.columns "
@@ -252,7 +258,7 @@ def test_agents_are_not_customers(query: Query) -> None:
     assert query("select value from staging.stg_zendesk__attributes where attribute = 'language'") == [("th",)]
 
 
-@pytest.mark.parametrize("source", ["vtiger", "shopify", "segment", "klaviyo", "zendesk", "erp"])
+@pytest.mark.parametrize("source", ["vtiger", "shopify", "segment", "klaviyo", "zendesk", "erp", "hubspot"])
 def test_every_event_is_of_a_record_with_an_identifier(query: Query, source: str) -> None:
     """Otherwise identity never hears of the record, and the event would fall out of the timeline."""
     rows = query(
@@ -304,6 +310,50 @@ def test_the_tills_orders_add_up_to_its_takings(query: Query) -> None:
 def test_a_deal_keeps_every_stage_it_was_seen_in(query: Query) -> None:
     rows = query("select deal_id, company_id, stage, probability, seen_from, appearance from staging.stg_vtiger__deals")
     assert rows == [("13x1", None, None, None, at("2025-01-03"), 1)]
+
+
+def test_hubspots_contacts_are_merged_and_deleted(query: Query) -> None:
+    assert query("select contact_id, email, lifecycle_stage from staging.stg_hubspot__contacts") == [
+        ("501", "ina@example.com", "customer")
+    ]
+    rows = query(
+        "select identifier_type, identifier_value, first_seen_at from staging.stg_hubspot__identifiers "
+        "where record_id = 'contacts:501' order by all"
+    )
+    assert rows == [
+        ("email", "ina@example.com", at("2025-01-01")),
+        ("email", "ina@old.example", at("2025-02-01")),
+        ("hubspot_contact_id", "501", at("2025-01-01")),
+        ("hubspot_contact_id", "502", at("2025-02-01")),
+    ]
+    rows = query("select distinct record_id from staging.stg_hubspot__attributes order by all")
+    assert rows == [("contacts:501",), ("contacts:502",)]
+
+
+def test_hubspots_deals_events_and_consents(query: Query) -> None:
+    rows = query(
+        "select deal_id, record_id, company_id, stage, amount, currency, seen_from from staging.stg_hubspot__deals "
+        "order by deal_id, appearance desc"
+    )
+    assert rows == [
+        ("700", "contacts:501", "901", "Drawn", Decimal("100.50"), "EUR", at("2025-01-01")),
+        ("700", None, None, "closedwon", None, "EUR", at("2025-03-01")),
+        ("701", None, None, "contractsent", None, "USD", at("2025-01-01")),
+    ]
+    rows = query("select event_id, event_type, occurred_at from staging.stg_hubspot__events order by all")
+    assert rows == [
+        ("calls:800:501", "call_made", at("2025-01-05 10:00")),
+        ("calls:800:509", "call_made", at("2025-01-05 10:00")),
+        ("leads:501", "lead_created", at("2025-01-01")),
+        ("meetings:811:501", "meeting_held", at("2025-01-06 10:00")),
+    ]
+    kim = "subscribers:" + hashlib.md5(b"kim@example.com").hexdigest()
+    rows = query("select record_id, status, captured_at from staging.stg_hubspot__consents order by all")
+    assert rows == [
+        ("contacts:501", "withdrawn", at("2025-02-01")),
+        (kim, "granted", at("2025-01-01")),
+        (kim, "withdrawn", at("2025-03-01")),
+    ]
 
 
 def test_a_ticket_is_answered_by_an_agent_only(query: Query) -> None:
@@ -367,7 +417,16 @@ def test_half_a_million_real_invoice_lines_add_up(tmp_path: Path) -> None:
         connection.execute(
             "insert into raw_erp.extracted_files values ('f', 'f', 'invoice_lines', 502938, 0, now(), true)"
         )
-    dbt(tmp_path, "build", "--indirect-selection", "cautious", "--select", "path:models/staging/erp", "countries")
+    dbt(
+        tmp_path,
+        "build",
+        "--indirect-selection",
+        "cautious",
+        "--select",
+        "path:models/staging/erp",
+        "countries",
+        "identity_policy",
+    )
     with duckdb.connect(str(tmp_path / "warehouse.duckdb"), read_only=True) as connection:
         total = connection.execute(
             "select count(*), count(distinct record_id), sum(gross_amount) from staging.stg_erp__orders "

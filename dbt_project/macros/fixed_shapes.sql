@@ -122,10 +122,12 @@
 {#-
     One row per table and class of record: what became of the raw records (those in quarantine are counted elsewhere).
 
-    `tables` is a list of [raw table, what identifies a record, the relation it is staged as].
+    `tables` is a list of [raw table, what identifies a record, the relation it is staged as], or of four: the fourth has one row
+    for each record, those included that are of a class of their own. A deleted record counts once, as those do.
 -#}
 {% macro accounting_rows(source_name, tables) -%}
-    {%- for table_name, key, entity in tables %}
+    {%- for table in tables %}
+    {%- set table_name, key, entity = table[:3] %}
     select
         '{{ source_name }}' as source,
         '{{ table_name }}' as table_name,
@@ -140,14 +142,13 @@
         count(*) - count(distinct {{ key }}) as records
     from {{ raw(source_name, table_name) }} as appearances
     union all
-    {#- a deleted record counts once, as those that are staged do; one that came back is staged -#}
     select
         '{{ source_name }}' as source,
         '{{ table_name }}' as table_name,
         'deleted' as record_class,
         least(
             count(distinct case when _kinship_deleted_at is not null then {{ key }} end),
-            count(distinct {{ key }}) - (select count(*) from {{ entity }})
+            count(distinct {{ key }}) - (select count(*) from {{ table[3] or entity }})
         ) as records
     from {{ raw(source_name, table_name) }} as appearances
     having count(_kinship_deleted_at) > 0

@@ -144,6 +144,8 @@ class Run:
     def fetch(self, span: Span | None) -> Fetched | None:
         """Let a live source bring what is new; nothing to do for files that lie there."""
         if not self.way.fetch:
+            if span:
+                raise ExtractError(f"{self.source.name} comes in from files: there is no range to fetch again")
             return None
         here = [entry for entry in self.known[1] if entry.location == self.location]
         self._prune(here)

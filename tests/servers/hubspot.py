@@ -1,6 +1,7 @@
 """HubSpot on loopback: CRM objects, static lists and opt-outs, with the limits and the traps of the real one.
 
-Shapes after HubSpot's public API specifications, version 2026-03 (see reverse_etl/destinations/hubspot/client.py).
+Shapes after HubSpot's public API specifications, version 2026-03 (see reverse_etl/destinations/hubspot/client.py and
+orchestration/extract/live/hubspot.py). It serves destination and source: an account has both.
 """
 
 import itertools
@@ -41,6 +42,7 @@ PROPERTIES = {
         text("name", **STANDARD), text("domain", **STANDARD),
         text("kinship_id", hasUniqueValue=True), text("kinship_stage"),
     ],
+    "deals": [], "calls": [], "meetings": [],
 }  # fmt: skip
 
 
@@ -55,21 +57,28 @@ INPUTS = {
 BODIES = {"read": ({"inputs", "properties", "propertiesWithHistory"}, {"idProperty"})}
 
 
+def written(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 @dataclass
 class Record:
     id: str
     properties: dict[str, str]
     archived: bool = False
     merged_into: str | None = None
+    beside: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
+    """By type of object: id and type of association."""
+    archived_at: datetime | None = None
     changed_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def shape(self, names: list[str] | None = None) -> dict[str, Any]:
         shown = self.properties if names is None else {name: self.properties.get(name) for name in names}
-        at = self.changed_at.isoformat().replace("+00:00", "Z")
+        at = written(self.changed_at)
         return {
             "id": self.id, "properties": {**shown, "hs_object_id": self.id}, "createdAt": at, "updatedAt": at,
             "archived": self.archived,
-        }  # fmt: skip
+        } | ({"archivedAt": written(self.archived_at)} if self.archived_at else {})  # fmt: skip
 
 
 @dataclass
@@ -95,11 +104,22 @@ class HubspotServer(ToolServer):
         self.lists = {"7": StaticList(), "8": StaticList("DYNAMIC"), "9": StaticList(object_type="0-2")}
         self.blocked: set[str] = set()
         self.opted_out: dict[str, datetime] = {}
+        self.pipelines: list[dict[str, Any]] = []
+        self.subscriptions: dict[str, list[dict[str, Any]]] = {}
+        """By e-mail address."""
+        self.unseen: set[str] = set()
+        """Ids of records that have not come to the search's index yet."""
+        self.turned: Callable[[], None] = lambda: None
+        """Called after each page of a search."""
         self.names_errors = True
         """Whether an error of a 207 says which input it is about."""
         self.served = 0
         self._ids = itertools.count(101)
         super().__init__()
+
+    @property
+    def source_environment(self) -> dict[str, str]:
+        return {"HUBSPOT_URL": self.url, "HUBSPOT_ACCESS_TOKEN": TOKEN}
 
     @property
     def environment(self) -> dict[str, str]:
@@ -144,6 +164,10 @@ class HubspotServer(ToolServer):
             ("POST", OBJECTS + r"/batch/archive", self._archive),
             ("POST", OBJECTS + r"/merge", self._merge),
             ("POST", OBJECTS + r"/search", self._search),
+            ("GET", OBJECTS, self._listed),
+            ("POST", r"/crm/associations/2026-03/(\w+)/(\w+)/batch/read", self._beside),
+            ("GET", r"/crm/pipelines/2026-03/deals", lambda _: Answer(200, {"results": self.pipelines})),
+            ("POST", r"/communication-preferences/2026-03/statuses/batch/read", self._subscribed),
             ("POST", OBJECTS + r"/gdpr-delete", self._gdpr_delete),
             ("POST", r"/communication-preferences/2026-03/statuses/batch/unsubscribe-all/read", self._unsubscribed),
             ("GET", LISTS + r"/(\d+)", self._list),
@@ -283,7 +307,7 @@ class HubspotServer(ToolServer):
         for entry in inputs:
             # an unknown id is passed over, and an id that was merged away leads nowhere here
             if (record := self.records[object].get(entry["id"])) is not None and not self.is_silent:
-                record.archived = True
+                record.archived, record.archived_at = True, datetime.now(UTC)
         return Answer(204)
 
     def _merge(self, request: Request, object: str) -> Answer:
@@ -296,6 +320,7 @@ class HubspotServer(ToolServer):
         emails += [old.properties.get("hs_additional_emails", "") for old in (primary, merged)]
         both = self.add(object, **(merged.properties | primary.properties))
         both.properties["hs_additional_emails"] = ";".join(email for email in emails if email)
+        both.properties["hs_merged_object_ids"] = f"{primary.id};{merged.id}"
         for old in (primary, merged):
             old.archived, old.merged_into = True, both.id
         return Answer(200, both.shape())
@@ -306,7 +331,7 @@ class HubspotServer(ToolServer):
             self.broken.append("more than 200 records on a page")
             return Answer(400, problem("VALIDATION_ERROR"))
         (group,) = asked["filterGroups"]
-        found = sorted(self.live(object), key=lambda record: int(record.id))
+        found = [record for record in self.live(object) if record.id not in self.unseen]
         for rule in group["filters"]:
             name, value = rule["propertyName"], rule["value"]
             if rule["operator"] == "EQ":
@@ -314,9 +339,61 @@ class HubspotServer(ToolServer):
             elif rule["operator"] == "GT":
                 found = [record for record in found if int(record.id) > int(value)]
             else:
-                found = [record for record in found if record.changed_at.timestamp() * 1000 >= int(value)]
+                is_since = rule["operator"] == "GTE"
+                found = [record for record in found if (record.changed_at.timestamp() * 1000 >= int(value)) == is_since]
+        found.sort(key=lambda record: int(record.id))
         page = [record.shape(asked["properties"]) for record in found[: asked["limit"]]]
+        self.turned()
         return Answer(200, {"total": len(found), "results": page})
+
+    def _listed(self, request: Request, object: str) -> Answer:
+        """A list in the order of ids. Merged records are in none."""
+        query = request.query
+        size = int(query.get("limit", "10"))
+        if size > 100:
+            self.broken.append("more than 100 records on a page")
+            return Answer(400, problem("VALIDATION_ERROR"))
+        wants_archived = query.get("archived") == "true"
+        found = [
+            record for record in self.records[object].values()
+            if record.archived == wants_archived and record.merged_into is None
+            and int(record.id) > int(query.get("after", "0"))
+        ]  # fmt: skip
+        found.sort(key=lambda record: int(record.id))
+        page = [record.shape(query["properties"].split(",")) for record in found[:size]]
+        paging = {"paging": {"next": {"after": page[-1]["id"]}}} if len(found) > size else {}
+        return Answer(200, {"results": page} | paging)
+
+    def _beside(self, request: Request, object: str, other: str) -> Answer:
+        """Two associations of a record on a page; a record without any is not answered."""
+        results, errors = [], []
+        for entry in request.json()["inputs"]:
+            record = self.records[object][entry["id"]]
+            ids = sorted({id for id, _ in record.beside.get(other, [])})
+            ids = [id for id in ids if id > entry.get("after", "")]
+            if not ids and "after" not in entry:
+                errors.append(problem("OBJECT_NOT_FOUND", ids=[record.id]))
+                continue
+            to = [
+                {
+                    "toObjectId": id,
+                    "associationTypes": [
+                        {"category": "HUBSPOT_DEFINED", "typeId": kind, "label": None}
+                        for one, kind in record.beside[other] if one == id
+                    ],
+                }
+                for id in ids[:2]
+            ]  # fmt: skip
+            paging = {"paging": {"next": {"after": ids[1]}}} if len(ids) > 2 else {}
+            results.append({"from": {"id": record.id}, "to": to} | paging)
+        return batch(results, errors)
+
+    def _subscribed(self, request: Request) -> Answer:
+        emails = request.json()["inputs"]
+        if request.query.get("channel") != "EMAIL" or len(emails) > 100:
+            self.broken.append("subscriptions asked for as they cannot be")
+            return Answer(400, problem("VALIDATION_ERROR"))
+        return batch([{"subscriberIdString": email, "statuses": self.subscriptions.get(email, [])} for email in emails])
 
     def _gdpr_delete(self, request: Request, object: str) -> Answer:
         asked = request.json()

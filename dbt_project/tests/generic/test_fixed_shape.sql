@@ -9,10 +9,7 @@
             'key': ['record_id', 'identifier_type', 'identifier_value'],
             'required': ['source', 'first_seen_at', 'last_seen_at'],
             'filled': ['identifier_value'],
-            'accepted': {'identifier_type': [
-                'email', 'phone', 'anonymous_id', 'device_id', 'loyalty_number', 'shopify_customer_id', 'vtiger_contact_id',
-                'vtiger_lead_id', 'klaviyo_profile_id', 'zendesk_user_id', 'national_id',
-            ]},
+            'accepted': {},
         },
         'attributes': {
             'key': ['record_id', 'attribute', 'value'],
@@ -142,6 +139,12 @@
         from {{ model }}
         where coalesce({{ column }}, '') not in ('{{ values | join("', '") }}')
         {%- endfor %}
+        {%- if kind == 'identifiers' %}
+        union all
+        select 'identifier_type has no row in seeds/identity_policy.csv' as fault, count(*) as row_count
+        from {{ model }}
+        where identifier_type not in (select identifier_type from {{ ref('identity_policy') }})
+        {%- endif %}
     )
 
     select * from faults

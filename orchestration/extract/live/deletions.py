@@ -56,7 +56,7 @@ class ByIds:
         """Compare, when it is time."""
         if is_due(arrivals, self.every, now):
             first = {"path": of.path, "params": self.params}
-            there = {str(member(record, of.id)) for page in of.pages(client, first) for record in page}
+            there = {str(member(record, of.id)) for page in of.pages(client, first) for record in page.records}
             take_away(arrivals, of, there, now)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from dlt.sources.helpers.rest_client.client import RESTClient
@@ -23,6 +24,14 @@ class Span:
 
     since: int
     until: int
+
+    @classmethod
+    def of(cls, since: datetime, until: datetime) -> Span:
+        """From one moment to another, UTC where they name no zone. Raises ValueError for an empty range."""
+        ends = [moment(time.isoformat()) for time in (since, until)]
+        if ends[0] is None or ends[1] is None or ends[0] >= ends[1]:
+            raise ValueError("the range must end after it begins")
+        return cls(ends[0], ends[1])
 
     @property
     def name(self) -> str:

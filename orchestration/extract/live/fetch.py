@@ -101,8 +101,11 @@ def fetch(source: Source, folder: Path, work: Path, loaded: Collection[Entry], s
 def _check(arrivals: Arrivals, table: str, loaded: Iterable[Entry], fetched: Fetched) -> None:
     """Void a state that claims what is neither loaded nor waits to be: of a warehouse that was deleted or put back."""
     known = {entry.file for entry in loaded if entry.table_name == table}
+    here = f"{arrivals.folder.name}/"
+    numbers = [int(Path(file).name.split(".")[0]) for file in known if file.startswith(here)]
+    arrivals.begin_beyond(max(numbers, default=0))
     paths = [arrivals.path(number) for number in arrivals.numbers]
-    missing = [path for path in paths if f"{path.parent.name}/{path.name}" not in known and not path.exists()]
+    missing = [path for path in paths if here + path.name not in known and not path.exists()]
     if missing:
         arrivals.void()
         fetched.notes.append(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -23,6 +24,15 @@ _STALE = frozenset({400, 404, 410, 422})
 Deletions = ByEvents | ByIds
 Make = Callable[[Iterable[Mapping[str, Any]]], list[Item]]
 """Makes of the records of a page what is written of it."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Records, the request of the next page (empty: there is none), and when they were handed over, there."""
+
+    records: Sequence[Record]
+    following: Mapping[str, Any]
+    answered_at: int
 
 
 @dataclass(frozen=True)
@@ -106,23 +116,25 @@ class Listing(Feed):
         progress = progress or {"next": None, "high": None, "began": None}
         if progress["next"] == {}:  # killed between the last page and the move of the cursor
             return
-        for page in self.pages(client, progress["next"] or {"path": self.path, "params": {**self.params, **asked}}):
-            items = make(page)
+        first = progress["next"] or {"path": self.path, "params": {**self.params, **asked}}
+        for page in _ahead(self.pages(client, first)):
+            items = make(page.records)
             times = [one.at for one in items if one.at is not None]
             progress = {
-                "next": _next(page),
+                "next": page.following,
                 "high": max((*times, progress["high"] or 0)) if times else progress["high"],
-                "began": progress["began"] or answered_at(page.response),
+                "began": progress["began"] or page.answered_at,
             }
             arrivals.add(items, **{name: progress})
 
-    def pages(self, client: RESTClient, first: Mapping[str, Any]) -> Iterator[PageData[Any]]:
+    def pages(self, client: RESTClient, first: Mapping[str, Any]) -> Iterator[Page]:
         """The pages from a request on. Raises `Refused` for an answer without records where they should be."""
         try:
             for page in client.paginate(**first, paginator=self.paginator(), data_selector=self.records):
-                if not isinstance(member(page.response.json(), self.records), list):
+                records = member(page.response.json(), self.records)
+                if not isinstance(records, list):
                     raise Refused(page.response.status_code, f"no {self.records} in its answer")
-                yield page
+                yield Page(records, _following(page), answered_at(page.response))
         except ValueError:  # dlt's paginators quote the answer
             raise Refused(200, "an answer that does not say whether there are more pages") from None
 
@@ -131,7 +143,16 @@ class Listing(Feed):
         return {name: value.format(**values) for name, value in params.items()}
 
 
-def _next(page: PageData[Any]) -> dict[str, Any]:
+def _ahead(pages: Iterator[Page]) -> Iterator[Page]:
+    """The pages, each next one on its way while the one before is written."""
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(next, pages, None)
+        while page := following.result():
+            following = pool.submit(next, pages, None)
+            yield page
+
+
+def _following(page: PageData[Any]) -> dict[str, Any]:
     """The request of the next page, for a run that goes on there; empty at the end. Headers (keys) are not in it."""
     if not page.paginator.has_next_page:
         return {}

@@ -162,6 +162,11 @@ class Arrivals:
         """The numbers of the finished files that the progress builds on."""
         return range(self.get("first") or 1, self._open[0])
 
+    def begin_beyond(self, number: int) -> None:
+        """Give the next file a number beyond this one: of a progress that was lost, or is older than the warehouse."""
+        if self._open[0] <= number and not self._open[2]:
+            self.put(first=number + 1, open=[number + 1, 0, 0])
+
     def void(self) -> None:
         """Forget everything: the next fetch begins at the beginning, with new numbers for its files."""
         number = self._open[0]

@@ -23,7 +23,7 @@ def moment(value: Any, zone: tzinfo = UTC) -> int | None:
         return None
     if parsed.tzinfo is None:
         parsed = parsed.replace(tzinfo=zone)
-    return (parsed - _EPOCH) // MICROSECOND
+    return round(parsed.timestamp() * 1_000_000)
 
 
 def text(moment: int, format: str = "%Y-%m-%dT%H:%M:%SZ") -> str:

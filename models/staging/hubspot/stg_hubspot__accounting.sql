@@ -1,0 +1,53 @@
+{%- set classed = [] -%}
+{%- for table_name in ['contacts', 'companies', 'deals', 'calls', 'meetings'] -%}
+    {%- set of_table = "records where table_name = '" ~ table_name ~ "'" -%}
+    {%- do classed.append([table_name, 'id', of_table ~ " and record_class = 'staged'", of_table]) -%}
+{%- endfor -%}
+
+with
+
+records as (
+    select
+        'contacts' as table_name,
+        record_class
+    from {{ ref('stg_hubspot__contact_versions') }}
+    where is_latest
+    union all
+    select
+        'companies' as table_name,
+        record_class
+    from {{ ref('stg_hubspot__company_records') }}
+    union all
+    select
+        'deals' as table_name,
+        record_class
+    from {{ ref('stg_hubspot__deal_versions') }}
+    where appearance = 1
+    union all
+    select
+        table_name,
+        record_class
+    from {{ ref('stg_hubspot__activities') }}
+),
+
+accounting as (
+    {{ accounting_rows('hubspot', classed + [
+        ['deal_pipelines', 'id', ref('stg_hubspot__deal_pipelines')],
+        [
+            'subscription_statuses',
+            'subscriber_id_string',
+            ref('stg_hubspot__subscriber_versions') ~ ' where is_latest',
+        ],
+    ]) }}
+    union all
+    select
+        'hubspot' as source,
+        table_name,
+        record_class,
+        count(*) as records
+    from records
+    where record_class <> 'staged'
+    group by table_name, record_class
+)
+
+select * from accounting
