@@ -1,6 +1,6 @@
 """How dlt's SQL source reads PostgreSQL here: by COPY, whose text goes into Arrow without becoming Python's values.
 
-100,000 rows of ten columns took a third of the time that a cursor's rows take (benchmarks/live_postgres.py).
+A trial on a busy machine: 100,000 rows of ten columns at 50,000 a second through a cursor, at 80,000 by COPY.
 """
 
 from __future__ import annotations
