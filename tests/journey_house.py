@@ -26,13 +26,14 @@ TABLES = {
         "touchpoint_id varchar, customer_id varchar, channel varchar, campaign varchar, is_own boolean,"
         " touched_at timestamp"
     ),
+    "customer_events": "event_id varchar, customer_id varchar, event_type varchar, occurred_at timestamp",
 }
 ATTRIBUTION = (
+    "int_customers__journey_changes",
     "int_customers__order_touches",
     "int_customers__channel_transitions",
     "int_customers__channel_effects",
     "int_customers__touch_weights",
-    "int_customers__journey_changes",
     "int_customers__rule_attributions",
     "int_customers__data_driven_attributions",
     "order_attributions",

@@ -15,7 +15,7 @@ import pytest
 from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recommendations_house import Line, complete, go_on, house, judge, look, model_sql, recommend, text_sql
+from recommendations_house import Line, complete, go_on, house, judge, look, recommend, text_sql
 
 from kinship.predictions import next_products
 from kinship.predictions.backtest import Fit

@@ -8,3 +8,9 @@
         'order_cancelled', 'order_refunded', 'identified'
     )
 {%- endmacro %}
+
+{#- Events that are steps of a path to an order. -#}
+{% macro is_step(event_type) -%}
+    {{ is_engagement(event_type) }}
+        and {{ event_type }} not in ('order_placed', 'order_completed_web')
+{%- endmacro %}

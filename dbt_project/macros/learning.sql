@@ -12,6 +12,17 @@
     {%- endif %}
 {%- endmacro %}
 
+{#- The rows of `lines`; none when there is nothing to learn from `moments`, for which an engine would else prepare joins of all orders. -#}
+{% macro lines_to_learn_from(lines, moments) -%}
+    (
+        select * from {{ lines }}
+        {%- if is_incremental() and execute
+            and run_query('select count(*) from (' ~ moments_to_learn(moments) ~ ') as due').rows[0][0] == 0 %}
+        where 1 = 0
+        {%- endif %}
+    )
+{%- endmacro %}
+
 {#- Deletes what is older than the latest of `moments`. A post-hook. -#}
 {% macro delete_older_learning(moments) -%}
     {%- if is_incremental() -%}

@@ -2,27 +2,49 @@
 
 with
 
-touches as (
-    select
-        order_id,
-        sum({{ columns_hash(['touchpoint_id', 'channel', 'campaign', 'touched_at', 'touch_place']) }}) as said
-    from {{ ref('int_customers__order_touches') }}
-    group by order_id
+orders as (
+    select * from {{ ref('int_customers__counted_orders') }}
 ),
 
-orders as (
+-- what comes after it leads to no order yet
+last_orders as (
     select
-        orders.customer_id,
-        {{ columns_hash(['orders.order_id', 'orders.net_amount_eur', 'orders.ordered_at', 'touches.said']) }} as said
-    from {{ ref('int_customers__counted_orders') }} as orders
-    left join touches on orders.order_id = touches.order_id
+        customer_id,
+        max(ordered_at) as ordered_at
+    from orders
+    group by customer_id
+),
+
+said as (
+    select
+        customer_id,
+        {{ columns_hash(['order_id', 'net_amount_eur', 'ordered_at']) }} as said
+    from orders
+    union all
+    select
+        touchpoints.customer_id,
+        {{ columns_hash([
+            'touchpoints.touchpoint_id', 'touchpoints.channel', 'touchpoints.campaign', 'touchpoints.is_own',
+            'touchpoints.touched_at',
+        ]) }} as said
+    from {{ ref('customer_touchpoints') }} as touchpoints
+    inner join last_orders
+        on touchpoints.customer_id = last_orders.customer_id and touchpoints.touched_at <= last_orders.ordered_at
+    union all
+    select
+        events.customer_id,
+        {{ columns_hash(['events.event_id', 'events.event_type', 'events.occurred_at']) }} as said
+    from {{ ref('customer_events') }} as events
+    inner join last_orders
+        on events.customer_id = last_orders.customer_id and events.occurred_at <= last_orders.ordered_at
+    where {{ is_step('events.event_type') }}
 ),
 
 fingerprints as (
     select
         customer_id,
         cast(sum(said) as string) as fingerprint
-    from orders
+    from said
     group by customer_id
 ),
 

@@ -1,7 +1,22 @@
+{#- Rows of an older version do not say whose they are: they go in any case. -#}
+{%- set changes = ref('int_customers__journey_changes') -%}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='append_new_columns',
+    post_hook=[
+        "delete from {{ this }} where changed_at is null",
+        "{{ delete_stale(ref('int_customers__journey_changes')) }}",
+    ],
+) }}
+
 with
 
 orders as (
     select * from {{ ref('int_customers__counted_orders') }}
+    {%- if is_incremental() %}
+    where customer_id in ({{ touched_people(changes) }})
+    {%- endif %}
 ),
 
 touchpoints as (
@@ -11,6 +26,7 @@ touchpoints as (
 within_window as (
     select
         orders.order_id,
+        orders.customer_id,
         orders.ordered_at,
         touchpoints.touchpoint_id,
         touchpoints.channel,
@@ -29,13 +45,15 @@ within_window as (
 order_touches as (
     select
         order_id,
+        customer_id,
         touchpoint_id,
         channel,
         campaign,
         touched_at,
         ordered_at,
         cast(row_number() over (partition by order_id order by touched_at, touchpoint_id) as integer) as touch_place,
-        cast(count(*) over (partition by order_id) as integer) as touch_count
+        cast(count(*) over (partition by order_id) as integer) as touch_count,
+        {{ changes_up_to(changes) }} as changed_at
     from within_window
     where is_all_own or not is_own
 )

@@ -18,7 +18,7 @@ orders as (
 touch_weights as (
     select * from {{ ref('int_customers__touch_weights') }}
     {%- if is_incremental() %}
-    where order_id in (select order_id from orders)
+    where customer_id in ({{ touched_people(changes) }})
     {%- endif %}
 ),
 

@@ -1,11 +1,22 @@
+{#- Rows of an older version do not say whose they are: they go in any case. -#}
+{%- set changes = ref('int_customers__journey_changes') -%}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='append_new_columns',
+    post_hook=[
+        "delete from {{ this }} where changed_at is null",
+        "{{ delete_stale(ref('int_customers__journey_changes')) }}",
+    ],
+) }}
+
 with
 
 order_touches as (
     select * from {{ ref('int_customers__order_touches') }}
-),
-
-channel_effects as (
-    select * from {{ ref('int_customers__channel_effects') }}
+    {%- if is_incremental() %}
+    where customer_id in ({{ touched_people(changes) }})
+    {%- endif %}
 ),
 
 aged as (
@@ -17,31 +28,25 @@ aged as (
 
 raw_weights as (
     select
-        aged.*,
-        power(2.0, -aged.age_days / {{ var('attribution_half_life_days') }}) as freshness,
-        -- a channel's effect counts once in a path, however often the channel was met
-        coalesce(channel_effects.removal_effect, 0)
-        / count(*) over (partition by aged.order_id, aged.channel) as effect
+        *,
+        power(2.0, -age_days / {{ var('attribution_half_life_days') }}) as freshness
     from aged
-    left join channel_effects on aged.channel = channel_effects.channel
 ),
 
 touch_weights as (
     select
         order_id,
+        customer_id,
         touchpoint_id,
         channel,
         campaign,
         touch_place,
+        cast(count(*) over (partition by order_id, channel) as integer) as channel_touches,
         cast(case when touch_place = 1 then 1 else 0 end as double) as first_touch,
         cast(case when touch_place = touch_count then 1 else 0 end as double) as last_touch,
         cast(1 as double) / touch_count as linear,
         freshness / sum(freshness) over (partition by order_id) as time_decay,
-        -- a path of channels without effect is shared evenly
-        case
-            when sum(effect) over (partition by order_id) > 0 then effect / sum(effect) over (partition by order_id)
-            else cast(1 as double) / touch_count
-        end as data_driven
+        {{ changes_up_to(changes) }} as changed_at
     from raw_weights
 )
 

@@ -7,10 +7,12 @@ moments as (
 
 buyers as (
     select
-        cut_number,
-        customer_id
-    from {{ ref('int_predictions__order_features') }}
-    where model = 'churn'
+        features.customer_id,
+        moments.cut_number,
+        moments.moment
+    from {{ ref('int_predictions__order_features') }} as features
+    inner join moments on features.cut_number = moments.cut_number
+    where features.model = 'churn'
 ),
 
 events as (
@@ -21,17 +23,17 @@ events as (
 
 known_events as (
     select
-        moments.cut_number,
-        moments.moment,
+        buyers.cut_number,
+        buyers.moment,
         events.customer_id,
         events.event_type,
         events.occurred_at
     from events
-    inner join moments
+    inner join buyers
         on
-            {{ is_within('events.occurred_at', 90, 'moments.moment') }}
-            and coalesce(events.received_at, events.occurred_at) <= moments.moment
-    inner join buyers on moments.cut_number = buyers.cut_number and events.customer_id = buyers.customer_id
+            events.customer_id = buyers.customer_id
+            and {{ is_within('events.occurred_at', 90, 'buyers.moment') }}
+            and coalesce(events.received_at, events.occurred_at) <= buyers.moment
 ),
 
 activity_features as (

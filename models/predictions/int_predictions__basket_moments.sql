@@ -1,4 +1,4 @@
-{#- What is learned is a function of what is known today, and kept as long as that is the same (docs/recommendations.md). -#}
+{#- What is learned is a function of what is known today; it is kept as long as that is the same. -#}
 {{ config(
     materialized='incremental',
     incremental_strategy='append',

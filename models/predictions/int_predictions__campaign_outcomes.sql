@@ -42,14 +42,14 @@ next_messages as (
     where place = 1
 ),
 
-campaign_outcomes as (
-    select
-        cast(next_messages.cut_number as integer) as cut_number,
+-- joined for itself: with the conditions in an outer join, DuckDB compares every message with every answer
+answered as (
+    select distinct
+        next_messages.cut_number,
         next_messages.customer_id,
-        next_messages.channel,
-        max(case when answers.event_id is null then 0 else 1 end) as has_answered
+        next_messages.channel
     from next_messages
-    left join messages as answers
+    inner join messages as answers
         on
             answers.role = 'answered'
             and next_messages.customer_id = answers.customer_id
@@ -61,7 +61,20 @@ campaign_outcomes as (
             )
             and next_messages.occurred_at <= answers.occurred_at
             and {{ add_days('next_messages.occurred_at', var('campaign_response_days')) }} >= answers.occurred_at
-    group by next_messages.cut_number, next_messages.customer_id, next_messages.channel
+),
+
+campaign_outcomes as (
+    select
+        cast(next_messages.cut_number as integer) as cut_number,
+        next_messages.customer_id,
+        next_messages.channel,
+        case when answered.customer_id is null then 0 else 1 end as has_answered
+    from next_messages
+    left join answered
+        on
+            next_messages.cut_number = answered.cut_number
+            and next_messages.customer_id = answered.customer_id
+            and next_messages.channel = answered.channel
 )
 
 select * from campaign_outcomes

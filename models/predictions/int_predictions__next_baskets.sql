@@ -4,6 +4,7 @@
     on_schema_change='append_new_columns',
     post_hook="{{ delete_older_learning(ref('int_predictions__basket_moments')) }}",
 ) }}
+{%- set lines, moments = ref('int_predictions__learning_lines'), ref('int_predictions__basket_moments') %}
 
 with
 
@@ -13,7 +14,7 @@ all_moments as (
         {{ add_days('moment', 'horizon_days') }} as ends_at,
         max(moment) over () as known_at
     from (
-        {{ moments_to_learn(ref('int_predictions__basket_moments')) }}
+        {{ moments_to_learn(moments) }}
     ) as moments
 ),
 
@@ -29,7 +30,7 @@ orders_after as (
         lines.customer_id,
         lines.order_id,
         min(lines.ordered_at) as ordered_at
-    from {{ ref('int_predictions__learning_lines') }} as lines
+    from {{ lines_to_learn_from(lines, moments) }} as lines
     inner join basket_moments
         on lines.ordered_at > basket_moments.moment and lines.ordered_at <= basket_moments.ends_at
     where lines.cancelled_at is null or lines.cancelled_at > basket_moments.known_at
@@ -67,7 +68,7 @@ next_baskets as (
         lines.product_id,
         judged.changed_at
     from judged
-    inner join {{ ref('int_predictions__learning_lines') }} as lines on judged.order_id = lines.order_id
+    inner join {{ lines_to_learn_from(lines, moments) }} as lines on judged.order_id = lines.order_id
     where judged.person_place <= {{ var('next_products_judged') }}
 )
 

@@ -35,22 +35,42 @@ known_orders as (
             and (orders.cancelled_at is null or orders.cancelled_at > people.moment)
 ),
 
+-- by days first: to count distinct ones five times over takes twice as long
+order_days as (
+    select
+        model,
+        cut_number,
+        moment,
+        customer_id,
+        ordered_on,
+        max(case when {{ is_within('ordered_at', 30) }} then 1 else 0 end) as is_within_30,
+        max(case when {{ is_within('ordered_at', 90) }} then 1 else 0 end) as is_within_90,
+        max(case when {{ is_within('ordered_at', 365) }} then 1 else 0 end) as is_within_365,
+        max(case when is_before then 1 else 0 end) as is_before,
+        min(ordered_at) as first_order_at,
+        max(ordered_at) as last_order_at,
+        sum(coalesce(gross_amount_eur, 0)) as gross_eur,
+        sum(case when is_before then gross_amount_eur else 0 end) as gross_before_eur
+    from known_orders
+    group by model, cut_number, moment, customer_id, ordered_on
+),
+
 buyers as (
     select
         model,
         cut_number,
         moment,
         customer_id,
-        count(distinct ordered_on) as order_days,
-        count(distinct case when {{ is_within('ordered_at', 30) }} then ordered_on end) as order_days_30,
-        count(distinct case when {{ is_within('ordered_at', 90) }} then ordered_on end) as order_days_90,
-        count(distinct case when {{ is_within('ordered_at', 365) }} then ordered_on end) as order_days_365,
-        count(distinct case when is_before then ordered_on end) as order_days_before,
-        min(ordered_at) as first_order_at,
-        max(ordered_at) as last_order_at,
-        sum(coalesce(gross_amount_eur, 0)) as gross_eur,
-        sum(case when is_before then gross_amount_eur else 0 end) as gross_before_eur
-    from known_orders
+        count(*) as order_days,
+        sum(is_within_30) as order_days_30,
+        sum(is_within_90) as order_days_90,
+        sum(is_within_365) as order_days_365,
+        sum(is_before) as order_days_before,
+        min(first_order_at) as first_order_at,
+        max(last_order_at) as last_order_at,
+        sum(gross_eur) as gross_eur,
+        sum(gross_before_eur) as gross_before_eur
+    from order_days
     group by model, cut_number, moment, customer_id
 ),
 

@@ -4,11 +4,12 @@
     on_schema_change='append_new_columns',
     post_hook="{{ delete_older_learning(ref('int_predictions__basket_moments')) }}",
 ) }}
+{%- set lines, moments = ref('int_predictions__learning_lines'), ref('int_predictions__basket_moments') %}
 
 with
 
 basket_moments as (
-    {{ moments_to_learn(ref('int_predictions__basket_moments')) }}
+    {{ moments_to_learn(moments) }}
 ),
 
 counted as (
@@ -16,7 +17,7 @@ counted as (
         basket_moments.cut_number,
         lines.product_id,
         count(distinct lines.customer_id) as buyer_count
-    from {{ ref('int_predictions__learning_lines') }} as lines
+    from {{ lines_to_learn_from(lines, moments) }} as lines
     inner join basket_moments
         on
             {{ is_within('lines.ordered_at', 90, 'basket_moments.moment') }}

@@ -5,11 +5,12 @@
     on_schema_change='append_new_columns',
     post_hook="{{ delete_older_learning(ref('int_predictions__basket_moments')) }}",
 ) }}
+{%- set lines, moments = ref('int_predictions__learning_lines'), ref('int_predictions__basket_moments') %}
 
 with
 
 basket_moments as (
-    {{ moments_to_learn(ref('int_predictions__basket_moments')) }}
+    {{ moments_to_learn(moments) }}
 ),
 
 lines_until as (
@@ -17,7 +18,7 @@ lines_until as (
         basket_moments.cut_number,
         lines.*,
         basket_moments.changed_at
-    from {{ ref('int_predictions__learning_lines') }} as lines
+    from {{ lines_to_learn_from(lines, moments) }} as lines
     inner join basket_moments
         on
             lines.ordered_at <= basket_moments.moment
