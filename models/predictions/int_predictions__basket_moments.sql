@@ -56,9 +56,9 @@ told as (
     union all
     select
         cast(null as timestamp) as first_order_at,
-        sum({{ columns_hash(['product_id']) }}) as said
-    from {{ ref('int_predictions__products_on_sale') }}
-    where product_id in (select product_id from lines)
+        sum({{ columns_hash(['products_on_sale.product_id']) }}) as said
+    from {{ ref('int_predictions__products_on_sale') }} as products_on_sale
+    where products_on_sale.product_id in (select lines.product_id from lines)
 ),
 
 history as (
@@ -87,6 +87,23 @@ cuts as (
     select 2 as cut_number
 ),
 
+-- what has been learned already
+held as (
+    {% if 'fingerprint' in held -%}
+    select
+        moment,
+        fingerprint
+    from {{ this }}
+    where cut_number = 0 and rules = '{{ rules }}'
+    {%- else -%}
+    select
+        moment,
+        fingerprint
+    from history
+    where 1 = 0
+    {%- endif %}
+),
+
 basket_moments as (
     select
         cuts.cut_number,
@@ -97,19 +114,11 @@ basket_moments as (
         {{ current_utc() }} as changed_at
     from history
     cross join cuts
+    left join held
+        on history.moment = held.moment and history.fingerprint is not distinct from held.fingerprint
     where
         (cuts.cut_number = 0 or history.horizon_days > 0)
-        {%- if 'fingerprint' in held %}
-        and not exists (
-            select 1
-            from {{ this }} as held
-            where
-                held.cut_number = 0
-                and held.moment = history.moment
-                and held.fingerprint is not distinct from history.fingerprint
-                and held.rules = '{{ rules }}'
-        )
-        {%- endif %}
+        and held.moment is null
 )
 
 select * from basket_moments
