@@ -82,6 +82,7 @@ HERE = {
     "kinship status --json",
     "kinship status",
     "kinship extract",
+    "kinship check erp",
     "kinship check file",
     "kinship docs",
     "kinship demo --until 2026-07-07",

@@ -44,11 +44,12 @@ def stands(table: str = "users") -> list[tuple[Any, ...]]:
     return query(
         f"""select id, name from (
             select *, row_number() over (
-                partition by id order by try_cast(updated_at as timestamptz) desc nulls last, _extracted_at desc, _file desc
+                partition by id
+                order by try_cast(updated_at as timestamptz) desc nulls last, _extracted_at desc, _file desc
             ) as appearance
             from raw_zendesk.{table} inner join (
-                select file_id as _file_id, file as _file, extracted_at as _extracted_at from raw_zendesk.extracted_files
-                where is_current
+                select file_id as _file_id, file as _file, extracted_at as _extracted_at
+                from raw_zendesk.extracted_files where is_current
             ) using (_file_id)
         ) where appearance = 1 and {deleted(table)} is null order by cast(id as bigint)"""
     )
@@ -187,7 +188,10 @@ def test_a_table_without_a_key_is_read_whole_when_it_differs(server: Database, m
     assert extract("erp").load_ids == []
     server.query("delete from invoice_lines where invoice_no = '2'")
     extract("erp")
-    current = "select invoice_no from raw_erp.invoice_lines inner join raw_erp.extracted_files as f on f.file_id = _file_id where is_current"
+    current = (
+        "select invoice_no from raw_erp.invoice_lines inner join raw_erp.extracted_files as f on f.file_id = _file_id "
+        "where is_current"
+    )
     assert query(current) == [("1",), ("1",)]
 
 
@@ -208,7 +212,7 @@ def test_any_sequence_of_changes_and_kills(server: Database, seed: int) -> None:
 
 
 def killed(chance: random.Random) -> None:
-    """An extraction in a process of its own, killed at some moment of it: as it writes a file of ours, or by the clock."""
+    """An extraction in a process of its own, killed as it writes a file of ours, or by the clock."""
     moment = chance.choice((f"{chance.random():.3f}", chance.randrange(1, 25)))
     script = (
         "import os, signal, sys, threading, time\n"
@@ -218,7 +222,8 @@ def killed(chance: random.Random) -> None:
         "def end(): os.kill(os.getpid(), signal.SIGKILL)\n"
         "def hook(event, arguments):\n"
         "    global seen\n"
-        "    if event in ('open', 'os.rename', 'os.mkdir', 'os.remove') and os.environ['KINSHIP_DATA'] in str(arguments):\n"
+        "    is_change = event in ('open', 'os.rename', 'os.mkdir', 'os.remove')\n"
+        "    if is_change and os.environ['KINSHIP_DATA'] in str(arguments):\n"
         "        seen += 1\n"
         f"        if seen == {moment}: end()\n"
         f"if {moment} < 1: threading.Timer({moment}, end).start()\n"

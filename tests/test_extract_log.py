@@ -61,7 +61,8 @@ def test_a_key_of_two_columns_and_an_emptied_table(server: postgres.Database) ->
 def test_the_slot_moves_on_and_lets_the_log_go(server: postgres.Database) -> None:
     insert(server, [1])
     extract("zendesk")
-    lag = "select pg_current_wal_lsn() - confirmed_flush_lsn from pg_replication_slots where slot_name = 'kinship_zendesk'"
+    slot = "pg_replication_slots where slot_name = 'kinship_zendesk'"
+    lag = f"select pg_current_wal_lsn() - confirmed_flush_lsn from {slot}"
     server.query("create table other (id int)")
     server.query("insert into other select generate_series(1, 10000)")
     [(before,)] = server.query(lag)

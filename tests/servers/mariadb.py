@@ -53,6 +53,8 @@ def start() -> int:
     deadline = time.monotonic() + 60
     while True:
         try:
+            if not (folder / "socket").exists():  # PyMySQL leaves a socket open where there is nobody
+                raise pymysql.err.OperationalError
             with pymysql.connect(unix_socket=f"{folder}/socket", user="root") as connection:
                 cursor = connection.cursor()
                 cursor.execute(f"create user kinship@'127.0.0.1' identified by '{PASSWORD}'")
