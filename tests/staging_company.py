@@ -399,8 +399,9 @@ HUBSPOT: dict[str, Files] = {
             hubspot(501, lifecyclestage="lead", **INA),
             hubspot(502, firstname="Ina", email="ina@old.example"),
             hubspot(503, firstname="Jo", email="jo@example.com"),
+            hubspot(504, firstname="Lu", email="lu@example.com", hs_email_optout="true"),
         ],
-        # Ina's two contacts are one, which opted out of all mail; Jo is deleted
+        # Ina's two contacts are one, which opted out of all mail; Jo is deleted, and Lu for good
         [
             hubspot(
                 501,
@@ -413,6 +414,7 @@ HUBSPOT: dict[str, Files] = {
                 **INA,
             ),
             hubspot(503, "2025-02-02", archived=True, firstname="Jo", email="jo@example.com"),
+            {"id": "504", "updated_at": "2025-02-03T00:00:00Z", "_kinship_deleted_at": "2025-02-03T00:00:00Z"},
         ],
     ],
     "companies": [[hubspot(900, name="Sample Ltd", domain="sample.example", numberofemployees="12")]],

@@ -14,7 +14,7 @@ from servers.base import Faults
 from servers.hubspot import HubspotServer, Record, written
 
 from orchestration.extract import extract, sources
-from orchestration.extract.live import Patience, Span, hubspot
+from orchestration.extract.live import Patience, Span, hubspot, state
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -153,6 +153,33 @@ def test_what_comes_late_to_the_index_is_found_within_the_overlap(crm: HubspotSe
     assert extract("hubspot").rows["contacts"] == 1
     crm.unseen = set()
     assert extract("hubspot").rows["contacts"] == 1
+    assert differences(crm) == []
+
+
+def test_a_search_that_is_cut_off_goes_on_where_it_was(crm: HubspotServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(100):
+        contact(crm, number)
+    write, written_rows = state.Arrivals._write, []
+
+    def some(arrivals: state.Arrivals, new: Any, *others: Any) -> None:
+        if arrivals.folder.name == "contacts":
+            written_rows.extend(new)
+            if len(written_rows) == 60:
+                raise KeyboardInterrupt
+        write(arrivals, new, *others)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(state.Arrivals, "_write", some)
+        extract("hubspot")
+    before = crm.calls
+    assert extract("hubspot").rows["contacts"] == 100
+    searched = [
+        request.json()["filterGroups"][0]["filters"][0]["value"]
+        for request in crm.requests[before:]
+        if request.path.endswith("contacts/search") and len(request.json()["properties"]) > 1
+    ]
+    ids = sorted(crm.records["contacts"], key=int)
+    assert searched == [ids[39], ids[59], ids[79], ids[99]]
     assert differences(crm) == []
 
 

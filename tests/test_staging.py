@@ -326,8 +326,20 @@ def test_hubspots_contacts_are_merged_and_deleted(query: Query) -> None:
         ("hubspot_contact_id", "501", at("2025-01-01")),
         ("hubspot_contact_id", "502", at("2025-02-01")),
     ]
+    rows = query("select distinct record_id from staging.stg_hubspot__identifiers order by all")
+    assert [record for (record,) in rows if record.startswith("contacts:")] == [
+        f"contacts:{number}" for number in (501, 502, 503, 509)
+    ]
     rows = query("select distinct record_id from staging.stg_hubspot__attributes order by all")
     assert rows == [("contacts:501",), ("contacts:502",)]
+
+
+def test_hubspots_account_tells_what_became_of_each_contact(query: Query) -> None:
+    rows = query(
+        "select record_class, records from reporting.rpt_source_accounting "
+        "where source = 'hubspot' and table_name = 'contacts' order by all"
+    )
+    assert rows == [("archived", 1), ("deleted", 1), ("earlier_appearance", 3), ("merged", 1), ("staged", 1)]
 
 
 def test_hubspots_deals_events_and_consents(query: Query) -> None:

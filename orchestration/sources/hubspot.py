@@ -20,8 +20,8 @@ source = Source(
         url="https://api.hubapi.com",
         path="/",
         auth=lambda settings: BearerTokenAuth(settings["ACCESS_TOKEN"]),
-        # a free account's; searches of all apps of an account share 5 a second
-        rates={"": (Rate(100, 10.0), Rate(5, 1.0))},
+        # a free account's; searches have a limit of their own, 5 a second of all apps together
+        rates={"": (Rate(100, 10.0),), "crm/objects/": (Rate(5, 1.0),)},
         parallel=2,
         quota="X-HubSpot-RateLimit-Daily-Remaining",
     ),

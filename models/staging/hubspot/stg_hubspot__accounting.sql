@@ -1,9 +1,3 @@
-{%- set classed = [] -%}
-{%- for table_name in ['contacts', 'companies', 'deals', 'calls', 'meetings'] -%}
-    {%- set of_table = "records where table_name = '" ~ table_name ~ "'" -%}
-    {%- do classed.append([table_name, 'id', of_table ~ " and record_class = 'staged'", of_table]) -%}
-{%- endfor -%}
-
 with
 
 records as (
@@ -31,7 +25,32 @@ records as (
 ),
 
 accounting as (
-    {{ accounting_rows('hubspot', classed + [
+    {{ accounting_rows('hubspot', [
+        [
+            'contacts', 'id',
+            "records where table_name = 'contacts' and record_class = 'staged'",
+            "records where table_name = 'contacts'",
+        ],
+        [
+            'companies', 'id',
+            "records where table_name = 'companies' and record_class = 'staged'",
+            "records where table_name = 'companies'",
+        ],
+        [
+            'deals', 'id',
+            "records where table_name = 'deals' and record_class = 'staged'",
+            "records where table_name = 'deals'",
+        ],
+        [
+            'calls', 'id',
+            "records where table_name = 'calls' and record_class = 'staged'",
+            "records where table_name = 'calls'",
+        ],
+        [
+            'meetings', 'id',
+            "records where table_name = 'meetings' and record_class = 'staged'",
+            "records where table_name = 'meetings'",
+        ],
         ['deal_pipelines', 'id', ref('stg_hubspot__deal_pipelines')],
         [
             'subscription_statuses',

@@ -18,13 +18,11 @@ from dlt.sources.helpers.rest_client.client import RESTClient
 from dlt.sources.helpers.rest_client.paginators import JSONResponseCursorPaginator
 from requests import Response
 
-from orchestration.extract.live.deletions import DAY, take_away
-from orchestration.extract.live.feed import Feed, Span, member
+from orchestration.extract.live.deletions import DAY, is_due, take_away
+from orchestration.extract.live.feed import Feed, Record, Span, member
 from orchestration.extract.live.line import Refused, error_code
 from orchestration.extract.live.state import Arrivals
 from orchestration.extract.live.times import MICROSECOND, answered_at, moment
-
-Record = dict[str, Any]
 
 SEARCHED = 200
 LISTED = 100
@@ -116,8 +114,8 @@ class Objects(Feed):
         }
 
     def _look_for_gone(self, client: RESTClient, arrivals: Arrivals, now: int) -> None:
-        before = arrivals.get("compared")
-        if before is not None and before <= now < before + self.every // MICROSECOND:
+        is_first = arrivals.get("compared") is None
+        if not is_due(arrivals, self.every, now) and not is_first:
             return
         told: dict[str, str] = arrivals.get("archived") or {}
         archived = {one["id"]: one for one in self._list(client, properties=",".join(self.properties), archived="true")}
@@ -125,14 +123,13 @@ class Objects(Feed):
         fresh = [one for id, one in archived.items() if told.get(id) != one.get("archivedAt", "")]
         arrivals.add(self.items(self._shaped(one, {}) for one in fresh))
         arrivals.remove(archived)
-        if before is not None:  # the first fetch has just found everything
+        arrivals.put(archived={id: one.get("archivedAt", "") for id, one in archived.items()})
+        if not is_first:  # the first fetch has just found everything
             there = {one["id"] for one in self._list(client, properties="hs_object_id")}
             restored = sorted(there - set(arrivals.ids()))
             for part in _parts(restored, LISTED):
                 arrivals.add(self.items(self.records(client, self._read(client, part))))
             take_away(arrivals, self, there, now)
-        arrivals.put(compared=now, archived={id: one.get("archivedAt", "") for id, one in archived.items()})
-        arrivals.finish_file()
 
     def _list(self, client: RESTClient, **params: str) -> Iterator[Record]:
         yield from _listed(client, f"crm/objects/2026-03/{self.object}", {"limit": str(LISTED), **params})
@@ -157,7 +154,7 @@ class Subscriptions(Objects):
         """One record for each address that HubSpot knows, its statuses in the order of their ids."""
         addresses = sorted({email for one in found if (email := one["properties"].get("email"))})
         path = "communication-preferences/2026-03/statuses/batch/read"
-        records = []
+        records: list[Record] = []
         for part in _parts(addresses, LISTED):
             for one in _results(client.post(path, params={"channel": "EMAIL"}, json={"inputs": part})):
                 statuses = sorted(one["statuses"], key=lambda status: str(status.get("subscriptionId")))
