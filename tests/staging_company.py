@@ -29,7 +29,15 @@ VTIGER: dict[str, Files] = {
             contact(id="12x2", firstname="Bob", donotcall="1", emailoptout="1", modifiedtime="2025-02-05 00:00:00"),
         ],
         # an older state of Ann in a later file changes nothing
-        [ANN | {"lastname": "Old", "modifiedtime": "2025-01-01 12:00:00"}],
+        [
+            ANN | {"lastname": "Old", "modifiedtime": "2025-01-01 12:00:00"},
+            contact(id="12x3", firstname="Cid", email="cid@example.com", modifiedtime="2025-02-02 00:00:00"),
+        ],
+        # Cid was deleted there, and so was somebody whom we never saw
+        [
+            {"id": id, "modifiedtime": "2025-02-03T00:00:00Z", "_kinship_deleted_at": "2025-02-03T00:00:00Z"}
+            for id in ("12x3", "12x4")
+        ],
     ],
     "accounts": [
         [

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from conftest import KINSHIP, call, environment
 from live_house import appearances, differences, live
-from servers.base import Answer
+from servers.base import Answer, Request
 from servers.shopify import ShopifyServer
 
 from orchestration.extract import ExtractError, Span, extract
@@ -96,6 +96,35 @@ def test_a_fetch_that_is_cut_off_goes_on_where_it_was(shop: ShopifyServer, monke
     assert extract("shopify").rows["customers"] == 100
     assert len([request for request in shop.requests if "customers" in request.path]) == asked + 6
     assert differences(shop, "shopify", "customers") == []
+
+
+def test_a_page_that_is_good_no_more_begins_the_list_again(
+    shop: ShopifyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(shop, 100)
+    shop.size = 10
+    write = state.Arrivals._write
+
+    def some(arrivals: state.Arrivals, new: Any, *others: Any) -> None:
+        write(arrivals, new, *others)
+        if arrivals.rows == 40:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(state.Arrivals, "_write", some)
+        extract("shopify")
+    handle, refused = shop.handle, []
+
+    def once(request: Request) -> Answer:
+        if "page_info" in request.query and not refused:
+            refused.append(request)
+            return Answer(400, {"errors": {"page_info": "Invalid value."}})
+        return handle(request)
+
+    shop.handle = once  # type: ignore[method-assign]
+    result = extract("shopify")
+    assert refused and result.notes == [] and result.rows["customers"] == 100
+    assert appearances("shopify", "customers") == 100 and differences(shop, "shopify", "customers") == []
 
 
 def test_wrong_credentials_say_what_to_do(shop: ShopifyServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -406,6 +406,17 @@ def test_every_record_is_accounted_for(query: Query) -> None:
     ]
 
 
+def test_what_was_deleted_in_the_system_is_gone_and_accounted_for(query: Query) -> None:
+    for model in ("contacts", "contact_versions"):
+        assert query(f"select count(*) from staging.stg_vtiger__{model} where contact_id in ('12x3', '12x4')") == [(0,)]
+    assert query("select count(*) from staging.stg_vtiger__identifiers where identifier_value ilike '%cid%'") == [(0,)]
+    rows = query(
+        "select record_class, records from reporting.rpt_source_accounting where source = 'vtiger' "
+        "and table_name = 'contacts' order by all"
+    )
+    assert rows == [("deleted", 2), ("earlier_appearance", 4), ("staged", 2)]
+
+
 @pytest.mark.skipif(not ONLINE_RETAIL.exists(), reason="the shared test data (online_retail) is not here")
 def test_half_a_million_real_invoice_lines_add_up(tmp_path: Path) -> None:
     write_raw_tables(tmp_path / "warehouse.duckdb", {})

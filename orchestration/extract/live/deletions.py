@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from dlt.sources.helpers.rest_client.client import RESTClient
 
-from orchestration.extract.live.feed import MICROSECOND, Feed, member
+from orchestration.extract.live.feed import Feed, member
 from orchestration.extract.live.line import Refused
 from orchestration.extract.live.state import Arrivals, Item
+from orchestration.extract.live.times import MICROSECOND
 
 if TYPE_CHECKING:
     from orchestration.extract.live.listing import Listing

@@ -12,10 +12,8 @@ from dlt.sources.helpers.rest_client.client import RESTClient
 
 from orchestration.extract.live.api import Api
 from orchestration.extract.live.state import Arrivals, Item, item
-from orchestration.extract.live.times import MICROSECOND, moment, text
+from orchestration.extract.live.times import moment, text
 from orchestration.extract.tables import DELETED_AT, Type
-
-__all__ = ["MICROSECOND", "Feed", "Record", "Span", "member"]
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ from dlt.sources.helpers.rest_client.paginators import JSONResponseCursorPaginat
 from requests import Response
 
 from orchestration.extract.live.deletions import DAY, take_away
-from orchestration.extract.live.feed import MICROSECOND, Feed, Span, member
+from orchestration.extract.live.feed import Feed, Span, member
 from orchestration.extract.live.line import Refused, error_code
 from orchestration.extract.live.state import Arrivals
-from orchestration.extract.live.times import answered_at, moment
+from orchestration.extract.live.times import MICROSECOND, answered_at, moment
 
 Record = dict[str, Any]
 

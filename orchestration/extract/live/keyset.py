@@ -9,9 +9,9 @@ from datetime import timedelta
 
 from dlt.sources.helpers.rest_client.client import RESTClient
 
-from orchestration.extract.live.feed import MICROSECOND, Feed, Record, Span
-from orchestration.extract.live.line import Refused
+from orchestration.extract.live.feed import Feed, Record, Span
 from orchestration.extract.live.state import Arrivals, Item
+from orchestration.extract.live.times import MICROSECOND
 
 Answer = tuple[Sequence[Record], int]
 """Records, and when they were handed over, by the system's clock."""
@@ -28,8 +28,6 @@ class Keyset(Feed):
     """
 
     size: int = 100
-    most: int | None = None
-    """The largest offset that the API takes."""
     overlap: timedelta = timedelta(minutes=5)
 
     @abstractmethod
@@ -58,8 +56,6 @@ class Keyset(Feed):
         """Follow the changes to their end; returns when the first page was answered."""
         offset, before, began = 0, frozenset[str](), None
         while True:
-            if self.most is not None and offset > self.most:
-                raise Refused(200, f"more than {self.most:,} records of one time, which its pages do not reach")
             rows, now = self.ask(client, since, until, offset)
             began = began or now
             items = self.items(rows)

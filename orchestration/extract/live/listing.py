@@ -12,10 +12,10 @@ from dlt.sources.helpers.rest_client.client import PageData, RESTClient
 from dlt.sources.helpers.rest_client.paginators import BasePaginator
 
 from orchestration.extract.live.deletions import ByEvents, ByIds
-from orchestration.extract.live.feed import MICROSECOND, Feed, Record, Span, member
+from orchestration.extract.live.feed import Feed, Record, Span, member
 from orchestration.extract.live.line import Refused
 from orchestration.extract.live.state import Arrivals, Item
-from orchestration.extract.live.times import answered_at, text
+from orchestration.extract.live.times import MICROSECOND, answered_at, text
 
 # what a vendor may answer to a page of yesterday's: the list is then begun again
 _STALE = frozenset({400, 404, 410, 422})
