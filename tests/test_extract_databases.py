@@ -173,8 +173,8 @@ def test_a_table_without_a_cursor_is_compared(server: Database, monkeypatch: pyt
     assert extract("ads").rows["campaign_costs"] == 2
     rows = query("select campaign, date, cost, _kinship_deleted_at is null from raw_ads.campaign_costs order by all")
     assert rows == [
-        ("a", "2026-01-01", "1.50", True), ("b", "2026-01-01", "2.00", True), ("b", "2026-01-01", None, False), ('c"d', "2026-01-02", "3.00", True),
-        ('c"d', "2026-01-02", "9.00", True),
+        ("a", "2026-01-01", "1.50", True), ("b", "2026-01-01", "2.00", True), ("b", "2026-01-01", None, False),
+        ('c"d', "2026-01-02", "3.00", True), ('c"d', "2026-01-02", "9.00", True),
     ]  # fmt: skip
     assert extract("ads").load_ids == []
 
@@ -312,14 +312,18 @@ def test_types_of_postgresql_are_as_the_database_shows_them(house: House, monkey
     create = """
         create type mood as enum ('good');
         create table users (
-            id uuid primary key, updated_at timestamptz, local timestamp, day date, price numeric, exact numeric(30, 10),
+            id uuid primary key, updated_at timestamptz, local timestamp, day date, price numeric,
+            exact numeric(30, 10), lines text, fixed char(5),
             ratio double precision, small real, flag boolean, tags text[], grid int[][], extra jsonb, plain json,
-            bytes bytea, address inet, span interval, feeling mood, empty text, nothing text, "Ünï %s cödé" text, clock time
+            bytes bytea, address inet, span interval, feeling mood, empty text, nothing text,
+            "Ünï %s cödé" text, clock time
         );
         insert into users values (
-            '6f9619ff-8b86-d011-b42d-00c04fc964ff', '2026-01-02 03:04:05.678901+02', '2026-01-02 03:04:05', '2026-02-28',
-            12345678901234567890.12345, 1.5, 0.1, 0.1, true, array['a,b', 'c"d', null], array[[1, 2], [3, 4]],
-            '{"a": [1, null], "ü": 1.10}', '{ "b" : 1 }', '\\x00ff', '10.0.0.1', '1 day 2 hours', 'good', '', null, 'ß', '12:30'
+            '6f9619ff-8b86-d011-b42d-00c04fc964ff', '2026-01-02 03:04:05.678901+02', '2026-01-02 03:04:05',
+            '2026-02-28', 12345678901234567890.12345, 1.5, E'1,"2"\n\r\n\\\\.\n3', 'ab', 0.1, 0.1, true,
+            array['a,b', 'c"d', null], array[[1, 2], [3, 4]],
+            '{"a": [1, null], "ü": 1.10}', '{ "b" : 1 }', '\\x00ff', '10.0.0.1', '1 day 2 hours', 'good', '', null, 'ß',
+            '12:30'
         );
         insert into users (id, updated_at) values ('00000000-0000-0000-0000-000000000001', '2026-01-02');
     """
@@ -330,16 +334,18 @@ def test_types_of_postgresql_are_as_the_database_shows_them(house: House, monkey
         os.environ["KINSHIP_ZENDESK_URL"] = server.url
         extract("zendesk")
         names = (
-            "id, updated_at, local, day, price, exact, ratio, small, flag, tags, grid, extra, plain, bytes, address, span, "
-            "feeling, empty, nothing, clock"
+            "id, updated_at, local, day, price, exact, lines, fixed, ratio, small, flag, tags, grid, extra, plain, "
+            "bytes, address, span, feeling, empty, nothing, clock"
         )
         [row] = query(f"select {names} from raw_zendesk.users where flag is not null")
         assert row == (
-            "6f9619ff-8b86-d011-b42d-00c04fc964ff", "2026-01-02 01:04:05.678901+00", "2026-01-02 03:04:05", "2026-02-28",
-            "12345678901234567890.12345", "1.5000000000", "0.1", "0.1", "true", '["a,b","c\\"d",null]', "[[1,2],[3,4]]",
-            '{"a": [1, null], "ü": 1.10}', '{ "b" : 1 }', "00ff", "10.0.0.1/32", "P1DT2H", "good", "", None, "12:30:00",
+            "6f9619ff-8b86-d011-b42d-00c04fc964ff", "2026-01-02 01:04:05.678901+00", "2026-01-02 03:04:05",
+            "2026-02-28", "12345678901234567890.12345", "1.5000000000", '1,"2"\n\r\n\\.\n3', "ab", "0.1",
+            "0.1", "true", '["a,b","c\\"d",null]', "[[1,2],[3,4]]",
+            '{"a": [1, null], "ü": 1.10}', '{ "b" : 1 }', "00ff", "10.0.0.1/32", "P1DT2H", "good", "", None,
+            "12:30:00",
         )  # fmt: skip
-        assert json.loads(row[9]) == ["a,b", 'c"d', None]
+        assert json.loads(row[11]) == ["a,b", 'c"d', None]
         assert query(f'select "{column_name("Ünï %s cödé")}" from raw_zendesk.users where flag is not null') == [("ß",)]
         compare_always()
         assert extract("zendesk").load_ids == [], "the database's hashes and ours agree"
@@ -353,8 +359,8 @@ def test_types_of_mariadb_are_as_the_database_shows_them(house: House) -> None:
     ) character set utf8mb4"""
     with mariadb.database(create) as server:
         server.query(
-            "insert into users values ('k', '2026-01-02 03:04:05.678901', '2026-01-02 03:04:05.678', '2026-02-28', 1.5, 0.1, 1, b'101', "
-            "x'00ff', x'01', '{\"a\": [1, null]}', 'b', 'x,y', '', null, '12:30:00', 'ß😀')"
+            "insert into users values ('k', '2026-01-02 03:04:05.678901', '2026-01-02 03:04:05.678', '2026-02-28', "
+            "1.5, 0.1, 1, b'101', x'00ff', x'01', '{\"a\": [1, null]}', 'b', 'x,y', '', null, '12:30:00', 'ß😀')"
         )
         os.environ["KINSHIP_ZENDESK_URL"] = server.url
         extract("zendesk")
@@ -362,8 +368,8 @@ def test_types_of_mariadb_are_as_the_database_shows_them(house: House) -> None:
             "updated_at, day, price, ratio, tiny, bits, bytes, blobby, extra, kind, picks, empty, nothing, clock, name"
         )
         assert query(f"select {names} from raw_zendesk.users") == [(
-            "2026-01-02 03:04:05.678901", "2026-02-28", "1.5000000000", "0.1", "1", "5", "00ff", "01", '{"a": [1, null]}',
-            "b", "x,y", "", None, "12:30:00", "ß😀",
+            "2026-01-02 03:04:05.678901", "2026-02-28", "1.5000000000", "0.1", "1", "5", "00ff", "01",
+            '{"a": [1, null]}', "b", "x,y", "", None, "12:30:00", "ß😀",
         )]  # fmt: skip
         compare_always()
         assert extract("zendesk").load_ids == [], "the database's hashes and ours agree"
