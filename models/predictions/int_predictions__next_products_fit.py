@@ -1,4 +1,4 @@
-"""Next products: the run of the model, and a row per figure of its back-test. Kept as long as it learns from the same."""
+"""Next products: the run of the model, and a row per figure of its back-test. Kept while it learns from the same."""
 
 from typing import Any
 
