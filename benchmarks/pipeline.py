@@ -29,7 +29,7 @@ def measure(data: Path, *arguments: str) -> Measured:
     """Run `kinship` with its data in `data` and watch it."""
     watched = watch(arguments, os.environ | {"KINSHIP_DATA": str(data)}, every=0.2)
     if watched.code:
-        raise SystemExit(f"kinship {' '.join(arguments)} ended with {watched.code}")
+        raise SystemExit("\n".join([*watched.last_lines, f"kinship {' '.join(arguments)} ended with {watched.code}"]))
 
     def peak(begun: float, ended: float) -> int:
         return watched.samples.between(begun, ended)[0]

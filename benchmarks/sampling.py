@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -90,6 +91,8 @@ class Watched:
     ended: float
     steps: dict[str, tuple[float, float]]
     samples: Samples
+    last_lines: Sequence[str]
+    """Of what it printed."""
 
     @property
     def seconds(self) -> float:
@@ -106,15 +109,17 @@ def watch(
     """Run `kinship` to its end and watch it; `echo` tells what it prints on standard error."""
     begun = last = time.time()
     steps: dict[str, tuple[float, float]] = {}
+    last_lines: deque[str] = deque(maxlen=20)
     process = subprocess.Popen([KINSHIP, *arguments], env=dict(environment), stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     with sampled(process.pid, folders, every) as samples:
         for line in process.stdout:
             now = time.time()
+            last_lines.append(line.rstrip())
             if step := STEP.search(line.rstrip()):
                 steps[step["name"]] = (last, now)
                 last = now
             if echo:
                 print(f"  {now - begun:8.0f} s  {line.rstrip()}", file=sys.stderr, flush=True)
         code = process.wait()
-    return Watched(code, begun, time.time(), steps, samples)
+    return Watched(code, begun, time.time(), steps, samples, last_lines)
