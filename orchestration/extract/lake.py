@@ -58,6 +58,10 @@ def load(run: Run) -> list[str]:
     """Load what the run lands; returns the id of the load."""
     sweep(run.source)
     for table in run.source.tables.values():
+        if not run.is_complete(table.name, table.columns):
+            # files bring the columns they have; models read all that are declared
+            declared = pa.schema({name: pa.string() for name in table.columns})
+            _write(run.source, table.name, declared.empty_table().to_reader())
         for landed in run.records(table):
             _append(run.source, table.name, landed)
     for landed in run.quarantine():
