@@ -44,6 +44,7 @@ ELSEWHERE = {
     "kinship run --rebuild",  # tests/test_recipes.py
     "kinship run --accept-change",  # tests/test_recipes.py
     "make bench-identity",  # tests/test_benchmarks_identity.py runs its small form
+    "kinship check SOURCE",  # tests/test_extract_check.py
     "kinship publish",  # tests/test_published.py
     "kinship segments diff REF",  # tests/test_segments_diff.py
     # tests/test_identity_commands.py
