@@ -1,10 +1,19 @@
-{{ config(materialized='table') }}
+{{ config(
+    materialized='incremental',
+    unique_key='message_id',
+    incremental_strategy='merge',
+    on_schema_change='append_new_columns',
+    post_hook="{{ delete_untold('segment', 'events', 'message_id', 'received_at') }}",
+) }}
 
 with
 
 -- a message that was sent twice has one id
 appearances as (
-    {{ latest_appearances('segment', 'events', key='message_id', changed_at='received_at') }}
+    {{ latest_appearances(
+        'segment', 'events',
+        key='message_id', changed_at='received_at', relation=records_taken_in('segment', 'events', 'message_id')
+    ) }}
 ),
 
 parsed as (
@@ -40,6 +49,7 @@ messages as (
         {{ text_or_null('subject.cart_id') }} as cart_id,
         {{ text_or_null('subject.checkout_id') }} as checkout_id,
         {{ text_or_null('subject.order_id') }} as order_id,
+        _file_id as file_id,
         -- strings
         lower(type) as message_type,
         {{ text_or_null('coalesce(event, name)') }} as message_name,
