@@ -10,6 +10,7 @@ measures speed.
 """
 
 import argparse
+import multiprocessing
 import shutil
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
@@ -74,7 +75,8 @@ def write_part(part: int, parts: int, people: int, days: int, out: Path) -> int:
 def write_company(people: int, out: Path, days: int = DAYS, processes: int = 2) -> int:
     """Write the company below `out`, which must not exist yet; the number of rows."""
     out.mkdir(parents=True)
-    with ProcessPoolExecutor(processes) as pool:
+    # begun afresh: a fork inherits whatever locks the libraries' threads hold at that moment
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
         parts = [pool.submit(write_part, part, processes, people, days, out) for part in range(processes)]
         return sum(part.result() for part in parts)
 

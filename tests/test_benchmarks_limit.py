@@ -15,7 +15,7 @@ def test_a_company_made_by_two_processes_is_one_company(tmp_path: Path) -> None:
     for processes in (1, 2):
         done = call(
             PYTHON, "benchmarks/scale_data.py", "60", "--days", "10", "--out", str(tmp_path / str(processes)),
-            "--processes", str(processes), env=environment(tmp_path) | {"PYTHONPATH": str(ROOT)},
+            "--processes", str(processes), env=environment(tmp_path) | {"PYTHONPATH": str(ROOT)}, timeout=120,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
 
