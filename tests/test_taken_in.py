@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 import jinja2
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from macros import MACROS
 
@@ -158,6 +158,13 @@ def latest(files: list[list[Told]], current: list[bool]) -> dict[str, str]:
 
 @settings(max_examples=60, deadline=None)
 @given(history=st.lists(steps, min_size=2, max_size=5))
+# the file that said a record was deleted is withdrawn, and with it another record
+@example(
+    history=[
+        ([[Told(1, 1, 1), Told(2, 1, 1)], [Told(1, 2, 1, deleted=True), Told(3, 1, 1)]], set(), False),
+        ([], {1}, False),
+    ]
+)
 def test_files_that_come_and_go_leave_what_a_build_from_nothing_makes(
     history: list[tuple[list[list[Told]], set[int], bool]],
 ) -> None:
