@@ -83,28 +83,32 @@
     ) as told
 {%- endmacro %}
 
-{#- Deletes rows of records that no file tells of any more, or of which the latest word is that they were deleted. A post-hook. -#}
+{#-
+    Deletes rows of records that no file tells of any more, or of which the latest word is that they were deleted. A post-hook. Hardly any
+    source tells of deletions: where none does, nothing is put in order to find the latest word.
+-#}
 {% macro delete_untold(source_name, table_name, key, changed_at=none) -%}
     {%- if is_incremental() -%}
     {%- set records = raw(source_name, table_name) -%}
+    {%- set words = 'select distinct ' ~ key ~ ' from ' ~ records ~ ' as told where _kinship_deleted_at is not null' -%}
     {%- set deleted -%}
     (
         select record.*
         from {{ records }} as record
-        inner join (
-            select distinct {{ key }} from {{ records }} as told where _kinship_deleted_at is not null
-        ) as deleted on record.{{ key }} = deleted.{{ key }}
+        inner join ({{ words }}) as deleted on record.{{ key }} = deleted.{{ key }}
     )
     {%- endset -%}
     merge into {{ this }} as held
     using (
         select {{ key }}
         from ({{ out_of_gone_files(source_name, key) }}) as gone
+        {%- if run_query('select count(*) from (' ~ words ~ ') as deleted').rows[0][0] %}
         union
         select {{ key }}
         from ({{ ranked_appearances(deleted, key, changed_at) }}
         ) as ranked
         where appearance = 1 and _kinship_deleted_at is not null
+        {%- endif %}
     ) as untold
         on held.{{ key }} = untold.{{ key }}
     when matched then delete
