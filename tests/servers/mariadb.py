@@ -33,12 +33,16 @@ def start() -> int:
     if os.getuid() == 0:
         shutil.chown(folder, "mysql", "mysql")
     subprocess.run(
-        [install, "--no-defaults", f"--datadir={folder}/data", user, "--auth-root-authentication-method=normal"],
+        [
+            install, "--no-defaults", f"--datadir={folder}/data", f"--tmpdir={folder}", user,
+            "--auth-root-authentication-method=normal",
+        ],
         check=True, capture_output=True,
     )  # fmt: skip
     port = free_port()
     arguments = (
-        "--no-defaults", f"--datadir={folder}/data", user, f"--port={port}", "--bind-address=127.0.0.1",
+        "--no-defaults", f"--datadir={folder}/data", f"--tmpdir={folder}", user, f"--port={port}",
+        "--bind-address=127.0.0.1",
         f"--socket={folder}/socket", f"--pid-file={folder}/pid", "--innodb-flush-log-at-trx-commit=0",
         "--skip-log-bin", "--innodb-buffer-pool-size=32M", "--performance-schema=off",
     )  # fmt: skip
