@@ -35,6 +35,7 @@ def spark(model: Path) -> str:
         source=lambda name, table: f"raw_{name}.{table}",
         var=VARIABLES.__getitem__,
         config=lambda **_: "",
+        is_incremental=lambda: False,
     )
 
 
