@@ -44,7 +44,6 @@ class House:
             "create table extracted_files (file_id varchar, file varchar, table_name varchar, extracted_at timestamp,"
             " is_current boolean)"
         )
-        self.read: list[str] = []
 
     def build(self, *, table: str = "held", hook: bool = True) -> None:
         exists = bool(self.connection.execute("from duckdb_tables() where table_name = ?", [table]).fetchall())
