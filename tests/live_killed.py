@@ -5,7 +5,7 @@
 
 An operation is one on a file, or the beginning or end of a transaction of the progress. Each attempt starts from a copy
 of the data folder KILL_BASE, is killed, and is then completed by a second child; the driver prints a JSON line with
-what the raw table holds then.
+what the raw table of KILL_SOURCE holds then.
 """
 
 import json
@@ -14,20 +14,24 @@ import shutil
 import signal
 import sys
 import tempfile
-import threading
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from extract_house import query, raw
-from forked import in_child
+from forked import COMMIT, in_child, killed_at
 
 from orchestration.extract import extract, sources
-from orchestration.extract.live import state
+from orchestration.extract.live import rt, state, tryton
+from orchestration.extract.tables import _load
 
-COMMIT = "kinship.commit"
-CHANGES = {"open", "os.rename", "os.remove", "os.link", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree", COMMIT}
+SOURCE = os.environ["KILL_SOURCE"]
+# of each source the table that is looked at, and its columns
+LOOKED_AT = {
+    "shopify": ("customers", "id, updated_at, email"),
+    "tryton": ("parties", "id, last_modified_at, name"),
+    "medusa": ("customers", "id, updated_at, first_name"),
+    "rt": ("tickets", "id, last_updated, subject"),
+}
 
 
 def audit_commits() -> None:
@@ -41,37 +45,9 @@ def audit_commits() -> None:
     state._Transaction.__exit__ = audited  # type: ignore[method-assign]
 
 
-def killed_at(moment: float) -> Callable[[], None]:
-    """An extraction killed at an operation (a whole number) or after some seconds (a fraction)."""
-
-    def work() -> None:
-        counted = 0
-
-        def hook(event: str, arguments: tuple[object, ...]) -> None:
-            nonlocal counted
-            if event in CHANGES:
-                counted += 1
-                if counted == moment:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-        if moment == int(moment):
-            sys.addaudithook(hook)
-        else:
-            threading.Thread(
-                target=lambda: (time.sleep(moment), os.kill(os.getpid(), signal.SIGKILL)), daemon=True
-            ).start()
-        started = time.monotonic()
-        extract("shopify")
-        if moment == 0:
-            print(json.dumps({"operations": counted, "seconds": time.monotonic() - started}), flush=True)
-
-    return work
-
-
 def report() -> None:
-    rows = query(
-        f"select id, updated_at, email, count(*) from {raw('shopify', 'customers')} as r group by all order by all"
-    )
+    table, columns = LOOKED_AT[SOURCE]
+    rows = query(f"select {columns}, count(*) from {raw(SOURCE, table)} as r group by all order by all")
     left = [str(path) for path in Path(os.environ["KINSHIP_DATA"], "arrivals").rglob("*") if path.is_file()]
     print(json.dumps({"rows": rows, "left": left}), flush=True)
 
@@ -81,21 +57,27 @@ def attempt(base: Path, moment: float) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(base, folder)
     os.environ["KINSHIP_DATA"] = str(folder)
-    code = in_child(killed_at(moment))
+    code = in_child(killed_at(moment, lambda: extract(SOURCE)))
     if moment:
         print(json.dumps({"moment": moment, "killed": code == -signal.SIGKILL}), flush=True)
-    if in_child(lambda: (extract("shopify"), report())[1]) != 0:  # type: ignore[func-returns-value]
+    if in_child(lambda: (extract(SOURCE), report())[1]) != 0:  # type: ignore[func-returns-value]
         sys.exit(f"could not complete after a kill at {moment}")
 
 
 def main() -> None:
+    sources().setdefault(SOURCE, _load(SOURCE))  # also one that is not in the list of sources
     with tempfile.TemporaryDirectory() as folder:  # all that is imported late is imported here, not in each child
         os.environ["KINSHIP_DATA"] = folder
-        extract("shopify")
+        extract(SOURCE)
     audit_commits()
-    source = sources()["shopify"]
+    tryton.PAGE = 50
+    rt.SIZE = 10
+    source = sources()[SOURCE]
     assert source.api
-    source.api = replace(source.api, rates={})  # the local shop has no such limit
+    if SOURCE == "medusa":
+        for name, table in source.tables.items():
+            source.tables[name] = replace(table, live=(replace(table.live[0], size=20),))
+    source.api = replace(source.api, rates={})  # what runs here has no such limit
     base = Path(os.environ["KILL_BASE"])
     for moment in sys.argv[1:]:
         attempt(base, float(moment))

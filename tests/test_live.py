@@ -8,20 +8,40 @@ from typing import Any
 
 import pytest
 from conftest import KINSHIP, call, environment
+from extract_house import TARGETS
 from live_house import appearances, differences, live
 from servers.base import Answer, Request
 from servers.shopify import ShopifyServer
 
+from kinship.settings import settings
 from orchestration.extract import ExtractError, Span, extract
 from orchestration.extract.live import state
 
 
-@pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ShopifyServer]:
+@pytest.fixture(params=TARGETS)
+def shop(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ShopifyServer]:
     with ShopifyServer() as server:
         server.leak = 10_000.0
         live(server, tmp_path, monkeypatch)
+        monkeypatch.setenv("KINSHIP_TARGET", request.param)
         yield server
+
+
+def tables(data: Path) -> list[Path]:
+    """What is the warehouse, on either target."""
+    return [
+        path for name in ("dlt", "lake", "warehouse.duckdb", "warehouse.duckdb.wal") if (path := data / name).exists()
+    ]
+
+
+def copy(paths: list[Path], folder: Path) -> None:
+    for path in paths:
+        (shutil.copytree if path.is_dir() else shutil.copy2)(path, folder / path.name)
+
+
+def remove(paths: list[Path]) -> None:
+    for path in paths:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def fill(server: ShopifyServer, count: int, first: int = 0) -> None:
@@ -202,12 +222,27 @@ def test_a_range_is_fetched_again_and_the_cursor_stays(shop: ShopifyServer) -> N
     assert extract("shopify").rows["customers"] == 0
 
 
+def test_a_past_day_is_a_partition_of_a_job(shop: ShopifyServer) -> None:
+    import dagster as dg
+
+    from orchestration.source_jobs import backfill_jobs
+
+    fill(shop, 60)
+    extract("shopify")
+    for number in (3, 4):  # they changed on the 4th and the 5th, as the shop tells it
+        shop.tables["customers"][str(number)]["email"] = "mended@example.com"
+    [job] = [job for job in backfill_jobs() if job.name == "backfill_shopify"]
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert job.execute_in_process(partition_key="2026-01-04", instance=instance).success
+        assert differences(shop, "shopify", "customers") == ["4"]
+        assert job.execute_in_process(partition_key="2026-01-05", instance=instance).success
+    assert differences(shop, "shopify", "customers") == []
+
+
 def test_a_deleted_warehouse_is_filled_again(shop: ShopifyServer, tmp_path: Path) -> None:
     fill(shop, 300)
     extract("shopify")
-    shutil.rmtree(tmp_path / "dlt")
-    for path in tmp_path.glob("warehouse.duckdb*"):
-        path.unlink()
+    remove(tables(tmp_path))
     result = extract("shopify")
     assert result.rows["customers"] == 300 and "the warehouse lacks 1 of the files" in "".join(result.notes)
     assert differences(shop, "shopify", "customers") == []
@@ -217,13 +252,12 @@ def test_a_deleted_warehouse_is_filled_again(shop: ShopifyServer, tmp_path: Path
 def test_a_warehouse_put_back_from_an_older_copy_is_filled_again(shop: ShopifyServer, tmp_path: Path) -> None:
     fill(shop, 300)
     extract("shopify")
-    shutil.copytree(tmp_path / "dlt", tmp_path / "copy" / "dlt")
-    shutil.copy2(tmp_path / "warehouse.duckdb", tmp_path / "copy")
+    (tmp_path / "copy").mkdir()
+    copy(tables(tmp_path), tmp_path / "copy")
     shop.put("customers", 1, email="new@example.com")
     extract("shopify")
-    shutil.rmtree(tmp_path / "dlt")
-    shutil.copytree(tmp_path / "copy" / "dlt", tmp_path / "dlt")
-    shutil.copy2(tmp_path / "copy" / "warehouse.duckdb", tmp_path)
+    remove(tables(tmp_path))
+    copy(tables(tmp_path / "copy"), tmp_path)
     assert "all is fetched again" in "".join(extract("shopify").notes)
     assert differences(shop, "shopify", "customers") == []
 
@@ -275,7 +309,7 @@ def test_the_command_takes_a_range(shop: ShopifyServer, tmp_path: Path) -> None:
     fill(shop, 60)
     extract("shopify")
     shop.tables["customers"]["3"]["email"] = "mended@example.com"
-    env = environment(tmp_path, **shop.environment)
+    env = environment(tmp_path, KINSHIP_TARGET=settings().target, **shop.environment)
     done = call(KINSHIP, "extract", "shopify", "--from", "2026-01-01", "--to", "2026-02-01", env=env)
     assert done.returncode == 0, done.stderr
     assert differences(shop, "shopify", "customers") == []

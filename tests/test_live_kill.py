@@ -37,7 +37,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ShopifySer
 def run(base: Path, moments: list[float]) -> list[dict[str, Any]]:
     done = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("live_killed.py")), *map(str, moments)],
-        env={**os.environ, "KILL_BASE": str(base), "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "KILL_BASE": str(base), "KILL_SOURCE": "shopify", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
     )

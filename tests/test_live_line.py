@@ -44,6 +44,22 @@ def test_retry_after_is_read_by_the_vendors_clock(value: str, seconds: float | N
 
 
 @pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Reset": "1795996812.5"}, 12.5),
+        ({"Reset": "1795996700"}, 0.0),
+        ({"Reset": "soon"}, None),
+        ({}, None),
+        ({"Retry-After": "3", "Reset": "1795996812"}, 3.0),
+    ],
+)
+def test_a_moment_of_reset_is_waited_for(headers: dict[str, str], seconds: float | None) -> None:
+    response = Response()
+    response.headers.update({"Date": "Mon, 30 Nov 2026 00:00:00 GMT", **headers})
+    assert retry_after(response, "Reset") == seconds
+
+
+@pytest.mark.parametrize(
     ("answer", "code"),
     [
         ({"errors": [{"code": "not_authenticated", "detail": "ann@example.com"}]}, "not_authenticated"),

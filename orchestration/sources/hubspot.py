@@ -41,7 +41,7 @@ DEAL = """
 @source.table(
     required={"id": "text", "updatedAt": "timestamp"},
     optional="properties createdAt archived archivedAt",
-    live=Objects("contacts", tuple(CONTACT.split()), modified="lastmodifieddate"),
+    live=Objects(object="contacts", properties=tuple(CONTACT.split()), modified="lastmodifieddate"),
 )
 def contacts(records: Records) -> Stream:
     """One row per contact and change."""
@@ -51,7 +51,7 @@ def contacts(records: Records) -> Stream:
 @source.table(
     required={"id": "text", "updatedAt": "timestamp"},
     optional="properties createdAt archived archivedAt",
-    live=Objects("companies", tuple(COMPANY.split())),
+    live=Objects(object="companies", properties=tuple(COMPANY.split())),
 )
 def companies(records: Records) -> Stream:
     """One row per company and change."""
@@ -61,7 +61,7 @@ def companies(records: Records) -> Stream:
 @source.table(
     required={"id": "text", "updatedAt": "timestamp"},
     optional="properties associations createdAt archived archivedAt",
-    live=Objects("deals", tuple(DEAL.split()), ("contacts", "companies")),
+    live=Objects(object="deals", properties=tuple(DEAL.split()), associations=("contacts", "companies")),
 )
 def deals(records: Records) -> Stream:
     """One row per deal and change, with its contacts and companies."""
@@ -81,7 +81,7 @@ def deal_pipelines(records: Records) -> Stream:
 @source.table(
     required={"id": "text", "updatedAt": "timestamp"},
     optional="properties associations createdAt archived archivedAt",
-    live=Objects("calls", ("hs_timestamp", "hs_call_status"), ("contacts",)),
+    live=Objects(object="calls", properties=("hs_timestamp", "hs_call_status"), associations=("contacts",)),
 )
 def calls(records: Records) -> Stream:
     """One row per call and change, with its contacts."""
@@ -91,7 +91,11 @@ def calls(records: Records) -> Stream:
 @source.table(
     required={"id": "text", "updatedAt": "timestamp"},
     optional="properties associations createdAt archived archivedAt",
-    live=Objects("meetings", ("hs_timestamp", "hs_meeting_start_time", "hs_meeting_outcome"), ("contacts",)),
+    live=Objects(
+        object="meetings",
+        properties=("hs_timestamp", "hs_meeting_start_time", "hs_meeting_outcome"),
+        associations=("contacts",),
+    ),
 )
 def meetings(records: Records) -> Stream:
     """One row per meeting and change, with its contacts."""
@@ -101,7 +105,7 @@ def meetings(records: Records) -> Stream:
 @source.table(
     required={"subscriberIdString": "text"},
     optional="statuses",
-    live=Subscriptions("contacts", ("email",), modified="lastmodifieddate"),
+    live=Subscriptions(object="contacts", properties=("email",), modified="lastmodifieddate"),
 )
 def subscription_statuses(records: Records) -> Stream:
     """One row per e-mail address and change, with what it is subscribed to."""

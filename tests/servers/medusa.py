@@ -7,9 +7,9 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -85,11 +85,77 @@ class Shop:
             return json.load(answer)
 
     def empty(self) -> None:
-        """Forget every customer, group and cart."""
+        """Forget every customer, group, cart, order and product."""
         self.database.query(
-            "truncate customer, customer_group, customer_group_customer, customer_address, cart cascade"
+            "truncate customer, customer_group, customer_group_customer, customer_address, cart, "
+            '"order", product, product_variant, payment_collection cascade'
         )
+        self.database.query("delete from provider_identity where entity_id <> 'admin@example.com'")
         self.proxy.faults = Faults()
+
+    @cached_property
+    def market(self) -> dict[str, str]:
+        """A region with German tax, a sales channel, a promotion of 10 % and a key of the storefront."""
+        vat = {"rate": 19, "name": "VAT", "code": "vat"}
+        self.call(
+            "POST", "/admin/tax-regions", {"country_code": "de", "provider_id": "tp_system", "default_tax_rate": vat}
+        )
+        region = self.call("POST", "/admin/regions", {"name": "Here", "currency_code": "eur", "countries": ["de"]})
+        channel = self.call("POST", "/admin/sales-channels", {"name": "Web"})["sales_channel"]["id"]
+        key = self.call("POST", "/admin/api-keys", {"title": "web", "type": "publishable"})["api_key"]
+        self.call("POST", f"/admin/api-keys/{key['id']}/sales-channels", {"add": [channel]})
+        method = {
+            "type": "percentage",
+            "target_type": "items",
+            "allocation": "across",
+            "value": 10,
+            "currency_code": "eur",
+        }
+        promotion = {"code": "TEN", "type": "standard", "status": "active", "application_method": method}
+        self.call("POST", "/admin/promotions", promotion)
+        return {"region": region["region"]["id"], "channel": channel, "key": key["token"]}
+
+    def account(self, email: str, **more: Any) -> str:
+        """Somebody registers in the storefront; the id of the customer."""
+        password = {"email": email, "password": "secret-of-a-customer"}
+        token = self.call("POST", "/auth/customer/emailpass/register", password)["token"]
+        headers = {"Authorization": f"Bearer {token}", "x-publishable-api-key": self.market["key"]}
+        return str(self.call("POST", "/store/customers", {"email": email, **more}, **headers)["customer"]["id"])
+
+    def product(self, title: str, **prices: float) -> dict[str, Any]:
+        """A product with a variant for each price, in euros."""
+        variants = [
+            {
+                "title": name, "sku": f"{title}-{name}", "manage_inventory": False, "options": {"Size": name},
+                "prices": [{"currency_code": "eur", "amount": amount}, {"currency_code": "usd", "amount": 2 * amount}],
+            }
+            for name, amount in prices.items()
+        ]  # fmt: skip
+        asked = {
+            "title": title, "status": "published", "options": [{"title": "Size", "values": list(prices)}],
+            "sales_channels": [{"id": self.market["channel"]}], "variants": variants,
+        }  # fmt: skip
+        return dict(self.call("POST", "/admin/products", asked)["product"])
+
+    def order(self, email: str, items: Sequence[Mapping[str, Any]], **more: Any) -> str:
+        """An order, by way of a draft."""
+        draft = {
+            "email": email,
+            "region_id": self.market["region"],
+            "sales_channel_id": self.market["channel"],
+            "items": items,
+        }
+        made = self.call("POST", "/admin/draft-orders", {**draft, **more})["draft_order"]["id"]
+        return str(self.call("POST", f"/admin/draft-orders/{made}/convert-to-order", {})["order"]["id"])
+
+    def pay(self, order: str) -> str:
+        """Pay an order; the id of the payment."""
+        due = self.call("GET", f"/admin/orders/{order}?fields=total")["order"]["total"]
+        asked = {"order_id": order, "amount": due}
+        collection = self.call("POST", "/admin/payment-collections", asked)["payment_collection"]["id"]
+        self.call("POST", f"/admin/payment-collections/{collection}/mark-as-paid", {"order_id": order})
+        found = self.call("GET", f"/admin/orders/{order}?fields=*payment_collections.payments")["order"]
+        return str(found["payment_collections"][0]["payments"][0]["id"])
 
     def _wait(self) -> None:
         deadline = time.monotonic() + 120

@@ -25,8 +25,9 @@ class Api:
     `required` are environment variables less the source's name (`ACCESS_TOKEN` is `SHOPIFY_ACCESS_TOKEN`); all set
     means that the source is live. `url` is the address where the variable `URL` gives none. `auth` and `headers` make
     of the settings what each call carries. `rates` are by the beginning of the path, '' for every call. `parallel`:
-    tables fetched at the same time. `quota`: the header that tells how many calls are left. `throttles`: error codes
-    by which it says too many calls. `name` is the beginning of the variables, where it is not the source's name.
+    tables fetched at the same time. `quota`: the header that tells how many calls are left, `reset` the one that tells
+    when there are calls again, in seconds since 1970. `throttles`: error codes by which it says too many calls. `name`
+    is the beginning of the variables, where it is not the source's name.
     """
 
     required: tuple[str, ...]
@@ -38,6 +39,7 @@ class Api:
     rates: Mapping[str, tuple[Rate, ...]] = field(default_factory=dict)
     parallel: int = 1
     quota: str | None = None
+    reset: str | None = None
     throttles: frozenset[str] = frozenset()
     name: str = ""
     patience: Patience = field(default_factory=Patience)
@@ -62,8 +64,9 @@ class Api:
         return f"{(self.name or source).upper()}_{self.required[0]}"
 
     def account(self, settings: Settings) -> str:
-        """A name for the account that is good for a folder: records of two accounts never mix."""
-        return re.sub(r"[^\w.-]+", "_", settings.get("ACCOUNT") or urlsplit(settings["URL"]).netloc)
+        """A name for the account that is good for a folder: records of two accounts never mix, also of one server's."""
+        address = urlsplit(settings["URL"])
+        return re.sub(r"[^\w.-]+", "_", settings.get("ACCOUNT") or address.netloc + address.path.rstrip("/"))
 
     def clients(self, settings: Settings, meter: Meter) -> Callable[[], RESTClient]:
         """What makes a client for one thread; all of them keep one pace and share one login."""
@@ -72,7 +75,7 @@ class Api:
         auth = self.auth(settings)
 
         def client() -> RESTClient:
-            line = Line(base, paces, meter, self.patience, self.quota, self.throttles)
+            line = Line(base, paces, meter, self.patience, self.quota, self.throttles, self.reset)
             return RESTClient(base, headers=dict(self.headers(settings)), auth=auth, session=line)
 
         return client

@@ -24,6 +24,7 @@ class Fetched:
 
     calls: int = 0
     bytes: int = 0
+    seconds: float = 0.0
     throttled: float = 0.0
     quota_left: int | None = None
     records: dict[str, int] = field(default_factory=dict)
@@ -41,21 +42,27 @@ class Job:
     feed: Feed
     api: Api
     settings: Settings
+    adds_up: bool
+    """Whether other APIs may bring rows of the same table."""
 
     @property
     def name(self) -> str:
         """The table's name; with the API's, where a table has several."""
-        return f"{self.table.name}_{self.api.name}" if len(self.table.live) > 1 else self.table.name
+        return f"{self.table.name}_{self.api.name}" if self.adds_up and len(self.table.live) > 1 else self.table.name
 
 
 def jobs(source: Source) -> list[Job]:
-    """What can be fetched: the feeds whose API has its credentials. Raises `ExtractError` where it has half of them."""
+    """What can be fetched: the feeds whose API has its credentials. Raises `ExtractError` where it has half of
+    them, or where there are two that say the same."""
     found = []
     for table in source.tables.values():
         for feed in table.live:
             api = feed.api or source.api
             if api and (settings := api.settings(source.name)):
-                found.append(Job(table, feed, api, settings))
+                found.append(Job(table, feed, api, settings, adds_up=source.api is None))
+    chosen = sorted({job.api.variable(source.name) for job in found})
+    if source.api and len(chosen) > 1:
+        raise ExtractError(f"{source.name} is told to come in by {' and by '.join(chosen)}: unset one")
     return found
 
 

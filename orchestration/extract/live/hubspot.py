@@ -11,18 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from dlt.sources.helpers.rest_client.client import RESTClient
 from dlt.sources.helpers.rest_client.paginators import JSONResponseCursorPaginator
 from requests import Response
 
-from orchestration.extract.live.deletions import DAY, is_due, take_away
-from orchestration.extract.live.feed import Feed, Record, Span, member
+from orchestration.extract.live.deletions import is_due, take_away
+from orchestration.extract.live.feed import Record, member
 from orchestration.extract.live.line import Refused, error_code
 from orchestration.extract.live.state import Arrivals
-from orchestration.extract.live.times import MICROSECOND, answered_at, moment
+from orchestration.extract.live.times import answered_at
+from orchestration.extract.live.walk import Steps, Walk, latest
 
 SEARCHED = 200
 LISTED = 100
@@ -31,37 +31,29 @@ _TYPES = {3: "deal_to_contact", 5: "deal_to_company", 194: "call_to_contact", 20
 
 
 @dataclass(frozen=True)
-class Objects(Feed):
+class Objects(Walk):
     """The records of one type of object, with `properties`, and the ids of the records of other types beside them.
 
-    `modified` is the property with the time of the last change. A run searches for what changed since the last one,
-    and a little before it; in the order of ids, so that no page depends on what came before it and 10,000 is no limit.
-    Once in `every`, what is gone is looked for: archived records arrive as HubSpot tells them, `archived`; those that
-    are in no list any more (deleted for good) as tombstones; those listed and not known (restored) whole.
+    `modified` is the property with the time of the last change, by which a run searches. Of what is gone, archived
+    records arrive as HubSpot tells them, `archived`; those that are in no list any more (deleted for good) as
+    tombstones; those listed and not known (restored) whole.
     """
 
-    object: str
-    properties: tuple[str, ...]
+    object: str = ""
+    properties: tuple[str, ...] = ()
     associations: tuple[str, ...] = ()
     modified: str = "hs_lastmodifieddate"
-    overlap: timedelta = timedelta(minutes=5)
-    every: timedelta = DAY
     id: str = "id"
     changed: str | None = "updatedAt"
 
-    def fetch(self, client: RESTClient, arrivals: Arrivals) -> None:
-        since, overlap = arrivals.get("since"), self.overlap // MICROSECOND
-        self._take(client, arrivals, "search", None if since is None else since - overlap)
-        progress = arrivals.get("search")
-        if progress["high"] is not None:
-            since = max(min(progress["high"], progress["began"]), since or 0)
-        arrivals.put(since=since, search=None)
-        arrivals.forget(None if since is None else since - overlap, keep_latest=True)
-        self._look_for_gone(client, arrivals, progress["began"])
-
-    def fetch_span(self, client: RESTClient, arrivals: Arrivals, span: Span) -> None:
-        self._take(client, arrivals, span.name, span.since, span.until)
-        arrivals.put(**{span.name: None})
+    def ask(self, client: RESTClient, after: str | None, since: int | None, until: int | None) -> Steps:
+        path = f"crm/objects/2026-03/{self.object}/search"
+        response = client.post(path, json=self._search(after or "0", since, until))
+        found = member(response.json(), "results")
+        if found is None:
+            raise Refused(response.status_code, "no results in its answer")
+        last = str(max(int(one["id"]) for one in found)) if len(found) == SEARCHED else None
+        return Steps(self.records(client, found), last, latest(found, "updatedAt"), answered_at(response))
 
     def records(self, client: RESTClient, found: Sequence[Record]) -> list[Record]:
         """What is written of the records of a page."""
@@ -77,28 +69,6 @@ class Objects(Feed):
         shaped["properties"] = {name: one["properties"].get(name) for name in self.properties}
         return {**shaped, "associations": beside} if beside else shaped
 
-    def _take(
-        self, client: RESTClient, arrivals: Arrivals, name: str, since: int | None, until: int | None = None
-    ) -> None:
-        """Search to the end, from where a run before this one stopped."""
-        progress = arrivals.get(name) or {"after": "0", "high": None, "began": None}
-        while progress["after"] is not None:
-            response = client.post(
-                f"crm/objects/2026-03/{self.object}/search", json=self._search(progress["after"], since, until)
-            )
-            found = member(response.json(), "results")
-            if found is None:
-                raise Refused(response.status_code, "no results in its answer")
-            times = [time for one in found if (time := moment(one.get("updatedAt"))) is not None]
-            progress = {
-                "after": str(max(int(one["id"]) for one in found)) if found else None,
-                "high": max((*times, progress["high"] or 0)) if times else progress["high"],
-                "began": progress["began"] or answered_at(response),
-            }
-            if len(found) < SEARCHED:
-                progress["after"] = None
-            arrivals.add(self.items(self.records(client, found)), **{name: progress})
-
     def _search(self, after: str, since: int | None, until: int | None) -> dict[str, Any]:
         rules = [("hs_object_id", "GT", after)]
         if since is not None:
@@ -113,7 +83,7 @@ class Objects(Feed):
             "limit": SEARCHED,
         }
 
-    def _look_for_gone(self, client: RESTClient, arrivals: Arrivals, now: int) -> None:
+    def look_for_gone(self, client: RESTClient, arrivals: Arrivals, now: int) -> None:
         is_first = arrivals.get("compared") is None
         if not is_due(arrivals, self.every, now) and not is_first:
             return
@@ -161,7 +131,7 @@ class Subscriptions(Objects):
                 records.append({"subscriberIdString": one["subscriberIdString"], "statuses": statuses})
         return records
 
-    def _look_for_gone(self, client: RESTClient, arrivals: Arrivals, now: int) -> None:
+    def look_for_gone(self, client: RESTClient, arrivals: Arrivals, now: int) -> None:
         """What somebody said does not go with their contact."""
 
 

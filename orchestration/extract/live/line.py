@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -121,7 +122,8 @@ class Line(Session):
     """One thread's session for the API at `base`.
 
     `paces` are by the beginning of the path beyond the base; all that fit hold. `quota` names the header that tells
-    how many calls are left, or `used/limit`. `throttles` are error codes by which the vendor says too many.
+    how many calls are left, or `used/limit` (Salesforce: `api-usage=used/limit`); `reset` the one that tells when there
+    are calls again. `throttles` are error codes by which the vendor says too many.
     """
 
     def __init__(
@@ -132,6 +134,7 @@ class Line(Session):
         patience: Patience,
         quota: str | None = None,
         throttles: Collection[str] = (),
+        reset: str | None = None,
     ) -> None:
         super().__init__(timeout=(10, 120), raise_for_status=False)
         self.headers["User-Agent"] = "kinship"
@@ -141,6 +144,7 @@ class Line(Session):
         self._meter = meter
         self._patience = patience
         self._quota = quota
+        self._reset = reset
 
     def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
         """The answer, with its JSON read. Raises `Refused` and `Unavailable`."""
@@ -178,7 +182,7 @@ class Line(Session):
         self._read_quota(response)
         status = response.status_code
         if status == 429:
-            raise _Throttled(retry_after(response))
+            raise _Throttled(retry_after(response, self._reset))
         if status >= 500 or status == 408:
             raise _Failed(f"HTTP {status}")
         try:
@@ -197,7 +201,7 @@ class Line(Session):
 
     def _read_quota(self, response: Response) -> None:
         value = response.headers.get(self._quota, "") if self._quota else ""
-        if match := re.fullmatch(r"(\d+)/(\d+)", value):
+        if match := re.fullmatch(r"(?:api-usage=)?(\d+)/(\d+)(?:[;,].*)?", value):
             self._meter.quota_left = int(match[2]) - int(match[1])
         elif value.isdigit():
             self._meter.quota_left = int(value)
@@ -235,19 +239,18 @@ class _Waits:
             time.sleep(seconds)
 
 
-def retry_after(response: Response) -> float | None:
-    """Seconds of the header Retry-After, whether it gives seconds or a date; None when it says nothing."""
+def retry_after(response: Response, reset: str | None = None) -> float | None:
+    """Seconds to wait: of the header Retry-After, whether it gives seconds or a date, or else to the moment (seconds
+    since 1970) in the header `reset`. None when neither says anything."""
     value = response.headers.get("Retry-After", "")
-    try:
+    with suppress(ValueError):
         return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        until = parsedate_to_datetime(value)
+    with suppress(KeyError, ValueError, TypeError):
         sent = parsedate_to_datetime(response.headers["Date"])  # the vendor's clock, not ours
-        return float(max(0.0, (until - sent).total_seconds()))
-    except (KeyError, ValueError, TypeError):
-        return None
+        if value or reset is None:
+            return float(max(0.0, (parsedate_to_datetime(value) - sent).total_seconds()))
+        return max(0.0, float(response.headers[reset]) - sent.timestamp())
+    return None
 
 
 def error_code(answer: Any) -> str | None:

@@ -71,6 +71,8 @@ class Arrivals:
         self.rows = 0
         """Written since it was opened."""
         self._recover()
+        # ids in the file in work; None: a process before this one began it
+        self._in_work: set[str] | None = None if self._open[2] else set()
 
     def _connect(self) -> None:
         self._connection = sqlite3.connect(self._database, isolation_level=None)
@@ -115,6 +117,8 @@ class Arrivals:
                 self._connection.executemany("insert or replace into taken values (?, ?, ?, ?)", taken)
             self._put({**progress, "open": [number, size, rows]})
         self.rows += len(new)
+        if self._in_work is not None:
+            self._in_work.update(one.id for one in new)
         if size >= FILE_BYTES or rows >= FILE_ROWS:
             self.finish_file()
 
@@ -128,6 +132,7 @@ class Arrivals:
         self._part.rename(self.path(number))
         _sync(self.folder)
         self.put(open=[number + 1, 0, 0])
+        self._in_work = set()
 
     def forget(self, before: int | None, *, keep_latest: bool) -> None:
         """Forget what was taken and changed before a time: pages do not go back so far.
@@ -175,6 +180,7 @@ class Arrivals:
             self._connection.execute("delete from progress")
             self._put({"first": number + 1, "open": [number + 1, 0, 0]})
         self._part.unlink(missing_ok=True)
+        self._in_work = set()
 
     @property
     def _open(self) -> tuple[int, int, int]:
@@ -209,7 +215,8 @@ class Arrivals:
 
         A record is taken when its latest version is the same, or when it is an earlier one that we have had: a page
         that repeats. An earlier content that comes back with no earlier time is news. What follows a version of the
-        same record without being later by its own time goes to a further file: by that, models know which came later.
+        same record in the file in work, without being later by its own time, goes to a further file: by that, models
+        know which came later.
         """
         known: dict[str, dict[bytes, tuple[int | None, int]]] = {}
         ids = json.dumps([one.id for one in items])
@@ -219,6 +226,7 @@ class Arrivals:
             known.setdefault(id, {})[hash] = (at, number)
         new: list[Item] = []
         taken: list[Taken] = []
+        fresh: set[str] = set()
         for position, one in enumerate(items):
             versions = known.setdefault(one.id, {})
             hash = hashlib.blake2b(one.line, digest_size=12).digest()
@@ -226,10 +234,11 @@ class Arrivals:
             latest = max((at or 0 for at, _ in versions.values()), default=-1)
             if hash in versions and (versions[hash][1] == number or (one.at or 0) < latest):
                 continue
-            if latest == (one.at or 0) and (new or self._open[2]):
+            if latest == (one.at or 0) and (self._in_work is None or one.id in self._in_work or one.id in fresh):
                 return new, taken, items[position:]
             versions[hash] = (one.at, number + 1)
             new.append(one)
+            fresh.add(one.id)
             taken.append((one.id, hash, one.at, number + 1))
         return new, taken, []
 

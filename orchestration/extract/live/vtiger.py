@@ -1,6 +1,12 @@
 # ruff: noqa: S608 - queries are put together of our own names and of times
-"""Vtiger's webservice, as the open-source editions really answer: no working `sync`, 100 rows a query, sessions that
-end, failures in answers of HTTP 200, times of second resolution without a zone (UTC)."""
+"""Vtiger: the webservice of the open-source editions as they really answer (no working `sync`, 100 rows a query,
+sessions that end, failures in answers of HTTP 200, times of second resolution without a zone, UTC), and the REST API of
+its cloud.
+
+Vtiger One asks for HTTP Basic in place of a session, has an address for each operation, and answers failures with HTTP
+400 (vtap.vtiger.com/platform/rest-apis.html, and the vendor's client, PyPI vtiger-cloudsdk-restapi 1.2); queries are
+written alike.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +16,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from dlt.sources.helpers.rest_client.client import RESTClient
-from requests import PreparedRequest
-from requests.auth import AuthBase
+from requests import PreparedRequest, Response
+from requests.auth import AuthBase, HTTPBasicAuth
 
-from orchestration.extract.live.api import Settings
+from orchestration.extract.live.api import Api, Settings
 from orchestration.extract.live.deletions import DAY, is_due, take_away
 from orchestration.extract.live.keyset import Answer, Keyset
 from orchestration.extract.live.line import Refused
@@ -35,13 +41,13 @@ class Session(AuthBase):
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         return request  # the session goes with the parameters
 
-    def call(self, client: RESTClient, **parameters: str) -> tuple[Any, int]:
-        """The result of an operation, and when it was answered; logs in again where the session has ended."""
+    def query(self, client: RESTClient, query: str) -> tuple[Any, int]:
+        """The rows of a query, and when it was answered; logs in again where the session has ended."""
         for _ in range(3):
             if self.name is None:
                 self.name = self._log_in(client)
             try:
-                return _call(client, "GET", {"sessionName": self.name, **parameters})
+                return _call(client, "GET", {"sessionName": self.name, "operation": "query", "query": query})
             except Refused as refused:
                 if refused.code not in _ENDED:
                     raise
@@ -60,12 +66,26 @@ class Session(AuthBase):
 
 def _call(client: RESTClient, method: Literal["GET", "POST"], parameters: Mapping[str, str]) -> tuple[Any, int]:
     how: dict[str, Any] = {"params" if method == "GET" else "data": dict(parameters)}
-    response = client.request("webservice.php", method=method, **how)
+    return _result(client.request("webservice.php", method=method, **how))
+
+
+def _result(response: Response) -> tuple[Any, int]:
     answer = response.json()
     if not isinstance(answer, dict) or not answer.get("success"):
         error = answer.get("error") if isinstance(answer, dict) else None
         raise Refused(response.status_code, str(error.get("code")) if isinstance(error, dict) else None)
     return answer.get("result"), answered_at(response)
+
+
+class One(HTTPBasicAuth):
+    """Who asks Vtiger One: no session, the user and the access key go with each call."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings["USER"], settings["ACCESS_KEY"])
+
+    def query(self, client: RESTClient, query: str) -> tuple[Any, int]:
+        """The rows of a query, and when it was answered."""
+        return _result(client.get("query", params={"query": query}))
 
 
 @dataclass(frozen=True)
@@ -75,6 +95,7 @@ class Module(Keyset):
     module: str = ""
     id: str = "id"
     changed: str | None = "modifiedtime"
+    api: Api | None = None
 
     def ask(self, client: RESTClient, since: int | None, until: int | None, offset: int) -> Answer:
         bounds = [
@@ -107,7 +128,7 @@ class Module(Keyset):
             before, offset = frozenset(ids), offset + self.size - self.size // 10
 
     def _query(self, client: RESTClient, query: str) -> tuple[list[Any], int]:
-        result, now = cast(Session, client.auth).call(client, operation="query", query=query)
+        result, now = cast(Session | One, client.auth).query(client, query)
         if not isinstance(result, list):
             raise Refused(200, "no records in its answer")
         return result, now
