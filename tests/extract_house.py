@@ -2,9 +2,10 @@
 
 import gzip
 import json
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,7 @@ from kinship.settings import ROOT, settings
 from orchestration.extract import ExtractResult, extract
 
 # what `KINSHIP_TARGET` may be, for tests that hold on both
-TARGETS = [
-    "duckdb",
-    pytest.param(
-        "spark", marks=pytest.mark.skipif(not find_spec("deltalake"), reason="the Spark extra is not installed")
-    ),
-]
+TARGETS = ["duckdb", pytest.param("spark", marks=pytest.mark.spark)]
 
 
 class House:
@@ -62,6 +58,18 @@ def house_of_target(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch:
     result = house(tmp_path, monkeypatch)
     monkeypatch.setenv("KINSHIP_TARGET", request.param)
     return result
+
+
+def jump(monkeypatch: pytest.MonkeyPatch, hours: float) -> None:
+    """Put our clock so far off the true time."""
+
+    class Jumped(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.now(tz) + timedelta(hours=hours)
+
+    monkeypatch.setattr("orchestration.extract.run.datetime", Jumped)
+    monkeypatch.setattr(time, "time", lambda: time.time_ns() / 1e9 + hours * 3600)
 
 
 def user(id_: object, **more: object) -> str:

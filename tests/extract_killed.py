@@ -14,20 +14,16 @@ import shutil
 import signal
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from extract_house import query
-from forked import in_child
+from forked import COMMIT, in_child, killed_at
 
 from kinship.settings import settings
 from orchestration.extract import extract
 
 SOURCE = "zendesk"
-COMMIT = "kinship.commit"
-CHANGES = {"open", "os.rename", "os.remove", "os.link", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree", COMMIT}
 
 
 def audited(function: Callable[..., object]) -> Callable[..., object]:
@@ -50,33 +46,6 @@ def audit_commits() -> None:
         setattr(place, name, audited(getattr(place, name)))
 
 
-def killed_at(moment: float) -> Callable[[], None]:
-    """An extraction killed at a file operation (a whole number) or after some seconds (a fraction)."""
-
-    def work() -> None:
-        counted = 0
-
-        def hook(event: str, arguments: tuple[object, ...]) -> None:
-            nonlocal counted
-            if event in CHANGES:
-                counted += 1
-                if counted == moment:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-        if moment == int(moment):
-            sys.addaudithook(hook)
-        else:
-            threading.Thread(
-                target=lambda: (time.sleep(moment), os.kill(os.getpid(), signal.SIGKILL)), daemon=True
-            ).start()
-        started = time.monotonic()
-        extract(SOURCE)
-        if moment == 0:
-            print(json.dumps({"operations": counted, "seconds": time.monotonic() - started}), flush=True)
-
-    return work
-
-
 def report() -> None:
     rows = query(
         "select id, _file_id in (select file_id from raw_zendesk.extracted_files where is_current), count(*) "
@@ -94,7 +63,7 @@ def attempt(base: Path, moment: float) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(base, folder)
     os.environ["KINSHIP_DATA"] = str(folder)
-    code = in_child(killed_at(moment))
+    code = in_child(killed_at(moment, lambda: extract(SOURCE)))
     if moment:
         print(json.dumps({"moment": moment, "killed": code == -signal.SIGKILL}), flush=True)
     if in_child(lambda: (extract(SOURCE), report())[1]) != 0:  # type: ignore[func-returns-value]

@@ -255,7 +255,7 @@ def test_no_copy_is_left_nor_anything_written_to_the_home_folder(house: House, t
     assert [path for path in (tmp_path / "landing").rglob("*") if path.is_file()] == []
     assert list((tmp_path / "dlt").rglob("*.parquet")) == [], "dlt keeps no copy of what it loaded"
     target = "lake" if settings().target == "spark" else "warehouse.duckdb"
-    assert {path.name for path in tmp_path.iterdir()} == {"sources", "home", "landing", "dlt", target}
+    assert {path.name for path in tmp_path.iterdir()} == {"sources", "home", "landing", "dlt", "writing.lock", target}
 
 
 def test_a_lost_pipeline_folder_or_warehouse_is_no_loss(house: House) -> None:

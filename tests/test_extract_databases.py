@@ -1,35 +1,22 @@
 """PostgreSQL and MariaDB as sources: afterwards the raw tables hold what the database holds, row for row."""
 
+import errno
 import json
 import os
-import random
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from extract_house import House, house, loads, query
+from database_house import SERVERS, STAMP, TABLE, Database, compare_always, holds, insert, stands
+from extract_house import House, house, jump, loads, query
 from servers import mariadb, postgres
 from servers.cutter import Cutter
 
-from kinship.settings import ROOT
 from orchestration.extract import ExtractError, extract
 from orchestration.extract.columns import column_name
 
 new_house = pytest.fixture(house, name="house")
-Database = postgres.Database | mariadb.Database
-STAMP = {"postgres": "timestamptz", "mariadb": "timestamp(6) null"}
-SERVERS: dict[str, Callable[..., AbstractContextManager[Any]]] = {
-    "postgres": postgres.database,
-    "mariadb": mariadb.database,
-}
-# the tables of zendesk that the tests fill: a key and a time of change
-TABLE = "create table users (id bigint primary key, name varchar(100), updated_at {stamp})"
 
 
 @pytest.fixture(params=["postgres", "mariadb"])
@@ -37,44 +24,6 @@ def server(request: pytest.FixtureRequest, house: House) -> Iterator[Database]:
     with SERVERS[request.param](TABLE.format(stamp=STAMP[request.param])) as server:
         os.environ["KINSHIP_ZENDESK_URL"] = server.url
         yield server
-
-
-def stands(table: str = "users") -> list[tuple[Any, ...]]:
-    """(id, name) of the latest appearance of each record that is not deleted, as staging sees it."""
-    return query(
-        f"""select id, name from (
-            select *, row_number() over (
-                partition by id
-                order by try_cast(updated_at as timestamptz) desc nulls last, _extracted_at desc, _file desc
-            ) as appearance
-            from raw_zendesk.{table} inner join (
-                select file_id as _file_id, file as _file, extracted_at as _extracted_at
-                from raw_zendesk.extracted_files where is_current
-            ) using (_file_id)
-        ) where appearance = 1 and {deleted(table)} is null order by cast(id as bigint)"""
-    )
-
-
-def deleted(table: str) -> str:
-    has = query(
-        "select 1 from information_schema.columns where table_schema = 'raw_zendesk' "
-        f"and table_name = '{table}' and column_name = '_kinship_deleted_at'"
-    )
-    return "_kinship_deleted_at" if has else "null"
-
-
-def holds(server: Database) -> list[tuple[Any, ...]]:
-    """The same of the database, by its own client."""
-    return [(str(id_), name) for id_, name in server.query("select id, name from users order by id")]
-
-
-def insert(server: Database, ids: range | list[int], at: str = "2026-01-01 10:00:00", name: str = "n") -> None:
-    rows = ", ".join(f"({id_}, '{name}{id_}', '{at}')" for id_ in ids)
-    server.query(f"insert into users values {rows}")
-
-
-def compare_always() -> None:
-    os.environ["KINSHIP_ZENDESK_COMPARE_HOURS"] = "0"
 
 
 def test_rows_arrive_change_and_go(server: Database) -> None:
@@ -131,6 +80,53 @@ def test_a_time_in_the_future_hides_nothing(server: Database) -> None:
     server.query("update users set updated_at = current_timestamp where id = 2")
     extract("zendesk")
     assert stands() == holds(server)
+
+
+def test_a_clock_of_ours_that_jumps(server: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hours ahead or behind, it neither buries what lives nor lets live what is gone, and what came later is later."""
+    compare_always()
+    insert(server, range(5))
+    extract("zendesk")
+    for step, hours in enumerate((5, -5, 0, -30)):
+        jump(monkeypatch, hours)
+        server.query("update users set name = %s where id = 1", f"silently {step}")
+        server.query("delete from users where id = 2")
+        server.query("insert into users values (%s, 'n', current_timestamp(6))", 100 + step)
+        server.query("delete from users where id = %s", 99 + step)
+        extract("zendesk")
+        assert stands() == holds(server)
+        server.query("insert into users values (2, 'again', current_timestamp(6))")
+        extract("zendesk")
+        assert stands() == holds(server)
+
+
+def test_a_clock_of_ours_that_was_ahead_puts_no_comparison_off(
+    server: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert(server, range(5))
+    jump(monkeypatch, 100)
+    extract("zendesk")
+    jump(monkeypatch, 0)
+    server.query("delete from users where id = 2")
+    extract("zendesk")
+    assert stands() == holds(server)
+
+
+def test_a_file_that_was_never_finished_goes(server: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    insert(server, range(5))
+    extract("zendesk")
+    insert(server, [5])
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="no space"):
+        patch.setattr("os.fsync", full)
+        extract("zendesk")
+    server.query("delete from users where id = 5")
+    assert extract("zendesk").ignored == []
+    assert stands() == holds(server)
+    assert [path for path in (tmp_path / "arrivals").rglob("*") if path.is_file()] == []
 
 
 def test_rows_without_a_time_of_change(server: Database, house: House) -> None:
@@ -193,47 +189,6 @@ def test_a_table_without_a_key_is_read_whole_when_it_differs(server: Database, m
         "where is_current"
     )
     assert query(current) == [("1",), ("1",)]
-
-
-@pytest.mark.parametrize("seed", range(2))
-def test_any_sequence_of_changes_and_kills(server: Database, seed: int) -> None:
-    """The oracle is the database itself: after each undisturbed run staging's view is what it holds."""
-    chance = random.Random(seed)
-    compare_always()
-    for step in range(3):
-        for number in range(chance.randrange(1, 30)):
-            id_ = chance.randrange(40)
-            server.query("delete from users where id = %s", id_)
-            if chance.random() < 0.8:
-                server.query("insert into users values (%s, %s, current_timestamp(6))", id_, f"v{step}-{number}")
-        killed(chance)
-        extract("zendesk")
-        assert stands() == holds(server)
-
-
-def killed(chance: random.Random) -> None:
-    """An extraction in a process of its own, killed as it writes a file of ours, or by the clock."""
-    moment = chance.choice((f"{chance.random():.3f}", chance.randrange(1, 25)))
-    script = (
-        "import os, signal, sys, threading, time\n"
-        "import orchestration.extract.silos.feed, orchestration.extract.silos.log, orchestration.extract.warehouse\n"
-        "from orchestration.extract import extract\n"
-        "seen = 0\n"
-        "def end(): os.kill(os.getpid(), signal.SIGKILL)\n"
-        "def hook(event, arguments):\n"
-        "    global seen\n"
-        "    is_change = event in ('open', 'os.rename', 'os.mkdir', 'os.remove')\n"
-        "    if is_change and os.environ['KINSHIP_DATA'] in str(arguments):\n"
-        "        seen += 1\n"
-        f"        if seen == {moment}: end()\n"
-        f"if {moment} < 1: threading.Timer({moment}, end).start()\n"
-        "sys.addaudithook(hook)\n"
-        "extract('zendesk')\n"
-        "os._exit(0)\n"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr[-2000:]
 
 
 def test_a_deleted_warehouse_is_filled_again(server: Database, tmp_path: Path) -> None:

@@ -4,84 +4,22 @@ import gzip
 import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
-from extract_house import House, current, house, query, user, users
+from drop_house import Remote, S3Drop, SftpDrop
+from extract_house import House, current, house, jump, query, raw, user, users
 from servers.cutter import Cutter
-from servers.s3 import Bucket, bucket
-from servers.sftp import USER, SftpServer
+from servers.s3 import bucket
+from servers.sftp import SftpServer
 
-from kinship.settings import ROOT
 from orchestration.extract import ExtractError, extract
 
 new_house = pytest.fixture(house, name="house")
-LONG_AGO = 1_780_000_000
-
-
-class Remote(Protocol):
-    """Where a test's files lie, over there."""
-
-    port: int
-    lists: int
-    """Calls that a run with nothing new makes."""
-
-    def put(self, file: str, content: str | bytes) -> None: ...
-
-    def remove(self, file: str) -> None: ...
-
-    def url(self, port: int | None = None) -> dict[str, str]: ...
-
-
-class S3Drop:
-    lists = 1
-
-    def __init__(self, bucket: Bucket) -> None:
-        self.bucket = bucket
-        self.port = bucket.port
-
-    def put(self, file: str, content: str | bytes) -> None:
-        body = content.encode() if isinstance(content, str) else content
-        self.bucket.client.put_object(Bucket=self.bucket.name, Key=f"drop/{file}", Body=body)
-
-    def remove(self, file: str) -> None:
-        self.bucket.client.delete_object(Bucket=self.bucket.name, Key=f"drop/{file}")
-
-    def url(self, port: int | None = None) -> dict[str, str]:
-        return {
-            **self.bucket.environment,
-            "KINSHIP_S3_ENDPOINT": f"http://127.0.0.1:{port or self.port}",
-            "KINSHIP_ZENDESK_PATH": f"s3://{self.bucket.name}/drop",
-        }
-
-
-class SftpDrop:
-    lists = 3  # the login, the folder, and the folder `users` in it
-
-    def __init__(self, server: SftpServer) -> None:
-        self.server = server
-        self.port = server.port
-        self.clock = LONG_AGO
-
-    def put(self, file: str, content: str | bytes) -> None:
-        path = self.server.folder / "drop" / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        self.clock += 1
-        os.utime(path, (self.clock, self.clock))
-
-    def remove(self, file: str) -> None:
-        (self.server.folder / "drop" / file).unlink()
-
-    def url(self, port: int | None = None) -> dict[str, str]:
-        address = f"sftp://{USER}@127.0.0.1:{port or self.port}/drop"
-        return {**self.server.environment, "KINSHIP_ZENDESK_PATH": address}
 
 
 @pytest.fixture(params=["s3", "sftp"])
@@ -144,16 +82,43 @@ def test_a_run_with_nothing_new_lists_and_asks_nothing_else(remote: Remote) -> N
     assert parts() == before
 
 
-def test_a_file_replaced_within_a_second_by_one_of_the_same_size(remote: Remote) -> None:
-    if isinstance(remote, SftpDrop):
-        remote.clock = int(time.time())  # nothing but the content tells them apart
-    remote.put("users/same.jsonl", users(["a"]))
-    if isinstance(remote, SftpDrop):
-        remote.clock -= 1
+@pytest.mark.parametrize("hours", [0, 5])
+def test_a_file_replaced_within_a_second_by_one_of_the_same_size(
+    remote: Remote, monkeypatch: pytest.MonkeyPatch, hours: float
+) -> None:
+    """Its time in whole seconds is the same then, whatever the time by our clock."""
+    jump(monkeypatch, hours)
+    now = int(time.time_ns() / 1e9)
+
+    def put(name: str) -> None:
+        if isinstance(remote, SftpDrop):
+            remote.clock = now - 1
+        remote.put("users/same.jsonl", users([name]))
+
+    put("a")
+    later = threading.Timer(0.5, put, ["b"])
+    later.start()
     extract("zendesk")
-    remote.put("users/same.jsonl", users(["b"]))
+    later.join()
     extract("zendesk")
     assert ids() == ["b"]
+
+
+def test_a_clock_of_ours_that_jumps(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was taken later counts as later, and files come, grow and are replaced as ever."""
+    order = "updated_at desc, _extracted_at desc, _file desc"
+    latest = f"select name from {raw('zendesk', 'users')} as record where id = 'x' order by {order} limit 1"
+    for step, hours in enumerate((0, 5, -5, 0, -30)):
+        jump(monkeypatch, hours)
+        remote.put(f"users/{9 - step}.jsonl", user("x", name=step))
+        remote.put("users/grows.jsonl", users(range(step + 1)))
+        remote.put("users/replaced.jsonl", users([f"replaced {step}"]))
+        extract("zendesk")
+        assert query(latest) == [(str(step),)]
+        assert ids() == sorted(
+            [*map(str, range(step + 1)), f"replaced {step}", *["x"] * (step + 1)], key=lambda id_: repr((id_,))
+        )
+        assert extract("zendesk").load_ids == []
 
 
 def test_a_single_file(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,30 +168,6 @@ def test_connections_that_break(remote: Remote, monkeypatch: pytest.MonkeyPatch,
         extract("zendesk")
         assert cutter.cuts >= 2
     assert len(ids()) == 1200 and len(set(ids())) == 1200
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_killed_while_copying(remote: Remote, seed: int) -> None:
-    for number in range(8):
-        remote.put(f"users/{number}.jsonl", "".join(user(f"{number}-{n}", name="x" * 500) for n in range(1000)))
-    moment = 12 + 17 * seed
-    script = (
-        "import os, signal, sys, threading\n"
-        "from orchestration.extract import extract\n"
-        "seen = 0\n"
-        "def hook(event, arguments):\n"
-        "    global seen\n"
-        "    if event in ('open', 'os.rename', 'os.utime', 'os.mkdir'):\n"
-        "        seen += 'arrivals' in str(arguments) or '/live/' in str(arguments)\n"
-        f"        if seen == {moment}: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "sys.addaudithook(hook)\n"
-        "extract('zendesk')\n"
-    )
-    done = subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": str(ROOT)})
-    assert done.returncode == -signal.SIGKILL
-    extract("zendesk")
-    assert len(ids()) == 8000 and len(set(ids())) == 8000
-    assert [version for _, version, *_ in parts()] == [1] * 8
 
 
 @pytest.mark.parametrize(

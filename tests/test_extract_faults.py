@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from extract_house import House, current, everything, house, quarantined, query, user, users
 
+from kinship.tables import print_extracts
 from orchestration.extract import extract
 from orchestration.extract.faults import UNFINISHED
 from orchestration.extract.landing import Landing, Outcome
@@ -131,14 +132,19 @@ def test_parquet_rows_without_what_is_required(house: House) -> None:
     assert [file for file, line, _ in quarantined("enrichment") if line is None] == ["people/broken.parquet"]
 
 
-def test_a_broken_gzip_file_is_set_aside_whole_and_tried_again_when_it_changes(house: House) -> None:
+def test_a_broken_gzip_file_is_set_aside_whole_and_tried_again_when_it_changes(
+    house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
     whole = gzip.compress(users(range(1000)).encode())
     house.path("zendesk/users/a.jsonl.gz").write_bytes(whole[:-30])
     house.write("zendesk/users/b.jsonl.gz", users(["b"]))
     house.write("ads/a.csv.gz", "")
     house.path("ads/b.csv.gz").write_bytes(b"no gzip at all")
-    assert extract("zendesk").rows["users"] == 1
+    found = extract("zendesk")
+    assert found.rows["users"] == 1
     assert quarantined("zendesk") == [("users/a.jsonl.gz", None, "the file cannot be read (EOFError)")]
+    print_extracts([found])
+    assert "the file cannot be read (EOFError) (1): see raw_zendesk.quarantine" in capsys.readouterr().out
     assert extract("zendesk").files == 0
     house.path("zendesk/users/a.jsonl.gz").write_bytes(whole)
     assert extract("zendesk").rows["users"] == 1000

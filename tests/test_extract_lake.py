@@ -14,10 +14,11 @@ from demo.company import simulate
 from kinship.settings import settings
 from orchestration.extract import ExtractError, extract, run, sources
 
+pytestmark = pytest.mark.spark
+
 
 @pytest.fixture(name="house")
 def new_house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
-    pytest.importorskip("deltalake")
     result = house(tmp_path, monkeypatch)
     monkeypatch.setenv("KINSHIP_TARGET", "spark")
     return result

@@ -57,8 +57,10 @@ def _check_api(source: Source) -> str:
     meter = Meter()
     failures = []
     todo = jobs(source)
+    # one login for all tables: some systems shut out who tries a wrong password too often
+    clients = {job.api: replace(job.api, patience=_PATIENCE).clients(job.settings, meter) for job in todo}
     for job in todo:
-        client = replace(job.api, patience=_PATIENCE).clients(job.settings, meter)()
+        client = clients[job.api]()
         with tempfile.TemporaryDirectory(prefix="kinship-") as folder:
             probe = _Probe(Path(folder), Path(folder), job.name, job.table.required)
             try:

@@ -18,6 +18,7 @@ from typing import BinaryIO, cast
 import duckdb
 import pyarrow as pa
 
+from kinship.sql import literal
 from orchestration.extract import sql
 from orchestration.extract.columns import columns_of, projection
 from orchestration.extract.tables import Type
@@ -106,7 +107,7 @@ def clean_json(
     value = projection(columns_of(every, preferred), {key: sql.member("record", key) for key in every})
     judge = f"""
         select number, case
-            when not json_valid(record) then {sql.literal(_NOT_JSON)}
+            when not json_valid(record) then {literal(_NOT_JSON)}
             when json_type(record) <> 'OBJECT' then 'the line is not a JSON object'
             when len(json_keys(record)) <> len(list_distinct(json_keys(record))) then 'a key appears twice'
             else {sql.fault(required, value)}

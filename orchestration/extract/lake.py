@@ -9,9 +9,9 @@ This is delta-rs, not dlt: dlt notes completed loads in files beside the tables,
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,8 +19,9 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable, WriterProperties, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from kinship.lake import storage_options, unreadable
 from kinship.settings import settings
-from orchestration.extract import sql
+from kinship.sql import literal
 from orchestration.extract.ledger import Entry
 from orchestration.extract.tables import LEDGER, ColumnType, Landed, Source
 from orchestration.extract.target import ExtractError
@@ -80,7 +81,7 @@ def sweep(source: Source) -> int:
         key = _key(name)
         for load_ in _loads(table, key) - completed:
             # a range, not a prefix: by it delta-rs leaves the files of other loads alone
-            first, beyond = sql.literal(load_ + "-"), sql.literal(load_ + ".")
+            first, beyond = literal(load_ + "-"), literal(load_ + ".")
             swept += table.delete(f"{key} >= {first} and {key} < {beyond}")["num_deleted_rows"]
     return swept
 
@@ -96,13 +97,21 @@ def _loads(table: DeltaTable, key: str) -> set[str]:
     if not files.num_rows:
         return set()
     bounds = [f"min.{key}", f"max.{key}"]
+    paths, pairs = files.column("path").to_pylist(), [(None, None)] * files.num_rows
     if set(bounds) <= set(files.column_names):
-        pairs = {tuple(map(_load, pair.values())) for pair in files.select(bounds).to_pylist()}
-        if all(least == greatest for least, greatest in pairs):
-            return {least for least, _ in pairs}
-    # somebody compacted the table: files hold rows of several loads
-    batches = table.to_pyarrow_dataset().to_batches(columns=[key])
-    return {_load(id_) for batch in batches for id_ in pc.unique(batch.column(key)).to_pylist()}
+        pairs = [tuple(pair.values()) for pair in files.select(bounds).to_pylist()]
+    found, mixed = set(), set()
+    for path, pair in zip(paths, pairs, strict=True):
+        least, greatest = (id_ and _load(id_) for id_ in pair)
+        if least is not None and least == greatest:
+            found.add(least)
+        else:  # compacted: it has rows of several loads
+            mixed.add(path)
+    for fragment in table.to_pyarrow_dataset().get_fragments() if mixed else ():
+        if unquote(fragment.path) in mixed:
+            for batch in fragment.to_batches(columns=[key]):
+                found |= {_load(id_) for id_ in pc.unique(batch.column(key)).to_pylist()}
+    return found
 
 
 def _tables(source: Source) -> Iterator[tuple[str, DeltaTable]]:
@@ -113,10 +122,7 @@ def _tables(source: Source) -> Iterator[tuple[str, DeltaTable]]:
         except TableNotFoundError:
             continue
         except (OSError, DeltaError) as error:  # its text may hold what the store answered, a key's id among it
-            raise ExtractError(
-                f"the lake {settings().lake} cannot be read ({type(error).__name__}): check KINSHIP_LAKE, "
-                "and for an S3 bucket AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL"
-            ) from error
+            raise ExtractError(unreadable(error)) from error
 
 
 def _entries(ledger: DeltaTable | None) -> list[Entry]:
@@ -163,8 +169,3 @@ def _key(table: str) -> str:
 
 def _uri(source: Source, table: str) -> str:
     return f"{settings().lake.rstrip('/')}/raw_{source.name}/{table}"
-
-
-def storage_options() -> dict[str, str]:
-    """What delta-rs does not take from AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL and their like by itself."""
-    return {"AWS_ALLOW_HTTP": "true"} if os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://") else {}

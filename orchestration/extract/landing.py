@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kinship.sql import literal, quoted
 from orchestration.extract import sql
 from orchestration.extract.faults import UNFINISHED, Fault
 from orchestration.extract.files import digests
@@ -182,16 +183,14 @@ class Landing:
     def _land_group(self, group: Group, outcome: Outcome) -> frozenset[Input]:
         """Write the group's records to one Parquet file; or return the inputs that must be cleaned first."""
         target = self._next("records.parquet")
-        columns = ", ".join(f"{expression} as {sql.name(column)}" for column, expression in group.expressions.items())
-        file_ids = ", ".join(
-            f"({sql.literal(str(input.path))}, {sql.literal(input.part.file_id)})" for input in group.inputs
-        )
+        columns = ", ".join(f"{expression} as {quoted(column)}" for column, expression in group.expressions.items())
+        file_ids = ", ".join(f"({literal(str(input.path))}, {literal(input.part.file_id)})" for input in group.inputs)
         fault = sql.fault(self.table.required)
         try:
             self.connection.execute(
                 f"copy (select {columns}, files.file_id as _file_id from {group.relation(group.inputs)} "
                 f"inner join (values {file_ids}) as files (path, file_id) on r.{PATH} = files.path) "
-                f"to {sql.literal(str(target))} (format parquet, compression snappy)"
+                f"to {literal(str(target))} (format parquet, compression snappy)"
             )
         except duckdb.OutOfMemoryException:
             raise
@@ -202,7 +201,7 @@ class Landing:
                 raise
             return faulty
         checked = self.connection.execute(
-            f"select _file_id, count(*), count({fault}) from read_parquet({sql.literal(str(target))}) group by all"
+            f"select _file_id, count(*), count({fault}) from read_parquet({literal(str(target))}) group by all"
         ).fetchall()
         bad = {file_id for file_id, _, faults in checked if faults}
         if bad:

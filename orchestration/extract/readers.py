@@ -14,6 +14,7 @@ from typing import Protocol
 
 import duckdb
 
+from kinship.sql import literal, quoted
 from orchestration.extract import sql
 from orchestration.extract.columns import columns_of, projection
 from orchestration.extract.faults import Fault, Header, Lines, clean_csv, clean_json, read_header
@@ -109,9 +110,9 @@ class JsonReader:
             key_sets.add(frozenset(keys or ()))
         every = sorted({*self.table.keys, *(key for keys in key_sets for key in keys)})
         if len({key.lower() for key in every}) == len(every) and all(key and "\0" not in key for key in every):
-            columns = ", ".join(f"{sql.literal(key)}: 'VARCHAR'" for key in every)
+            columns = ", ".join(f"{literal(key)}: 'VARCHAR'" for key in every)
             relation = self._relation(columns)
-            value = {key: f"r.{sql.name(key)}" for key in every}
+            value = {key: f"r.{quoted(key)}" for key in every}
         else:  # a column of DuckDB's reader has a name, and does not tell upper from lower case
             relation = self._objects
             value = {key: sql.member("r.json", key) for key in every}
@@ -181,7 +182,7 @@ class CsvReader:
 
     def _relation(self, header: Header, has_header: bool, is_clean: bool) -> Callable[[Sequence[Input]], str]:
         columns = ", ".join(f"'{column}': 'VARCHAR'" for column in header.columns)
-        delimiter = sql.literal("," if is_clean else header.delimiter)
+        delimiter = literal("," if is_clean else header.delimiter)
 
         def relation(inputs: Sequence[Input]) -> str:
             how = f"auto_detect=false, header={str(has_header).lower()}, delim={delimiter}, quote='\"', escape='\"'"
@@ -220,7 +221,7 @@ class ParquetReader:
                 continue
             alike[tuple((name, type_) for name, type_, *_ in described)].append(input)
         for schema, group in alike.items():
-            value = {name: self._text(f"r.{sql.name(name)}", type_) for name, type_ in schema}
+            value = {name: self._text(f"r.{quoted(name)}", type_) for name, type_ in schema}
             expressions = _expressions(self.table, {frozenset(value)}, value)
             yield Group(tuple(group), self._relation, expressions, tuple(value))
 
@@ -235,11 +236,11 @@ class ParquetReader:
         fault = sql.fault(self.table.required, group.expressions)
         judged = f"select *, {fault} as _kinship_fault from {self._relation([input])}"
         hidden = f"({PATH}, file_row_number, _kinship_fault)"
-        record = ", ".join(f"{sql.literal(key)}: r.{sql.name(key)}" for key in group.keys)
+        record = ", ".join(f"{literal(key)}: r.{quoted(key)}" for key in group.keys)
         try:
             self.connection.execute(
                 f"copy (select * exclude {hidden} from ({judged}) where _kinship_fault is null) "
-                f"to {sql.literal(str(target))} (format parquet)"
+                f"to {literal(str(target))} (format parquet)"
             )
             faulty = self.connection.execute(
                 f"select file_row_number + 1, _kinship_fault, cast(to_json({{{record}}}) as varchar) "

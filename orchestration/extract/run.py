@@ -5,24 +5,26 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import count
 
 import duckdb
 
 from kinship.settings import settings
-from orchestration.extract import sql
+from kinship.sql import literal, quoted
+from kinship.writing import Tell, Turn
 from orchestration.extract.files import Found, Ignored, find
 from orchestration.extract.landing import Landing, Outcome
 from orchestration.extract.ledger import Entry, Plan, by_table, plan
 from orchestration.extract.live.feed import Span
 from orchestration.extract.live.fetch import Fetched
 from orchestration.extract.tables import LEDGER, QUARANTINE, ColumnType, Landed, Source, Stream, Table, sources
-from orchestration.extract.target import ExtractError, Turn, alone, target
-from orchestration.extract.ways import way
+from orchestration.extract.target import Busy, ExtractError, Note, alone, target
+from orchestration.extract.ways import Fetch, way
 
 
 @dataclass
@@ -48,7 +50,7 @@ class Run:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.now = datetime.now(UTC)
+        self.started = datetime.now(UTC)
         self.way = way(source)
         self.path = self.way.path
         self.folder = settings().state / "landing" / source.name
@@ -75,6 +77,15 @@ class Run:
     def known(self) -> tuple[dict[str, set[str]], list[Entry]]:
         """The tables that exist in the warehouse, and the ledger."""
         return target().known(self.source)
+
+    @cached_property
+    def now(self) -> datetime:
+        """When this run began; later than any run before it, also where our clock was put back.
+
+        What was taken later counts as later (dbt_project/macros/appearances.sql).
+        """
+        latest = max((entry.extracted_at for entry in self.known[1]), default=None)
+        return max(self.started, latest + timedelta(microseconds=1)) if latest else self.started
 
     @cached_property
     def plan(self) -> Plan:
@@ -136,29 +147,26 @@ class Run:
     def nothing(self, table: str, types: Mapping[str, ColumnType]) -> Landed:
         """A landing file without rows, so that the table comes into being."""
         names = {"text": "varchar", "bigint": "bigint", "timestamp": "timestamptz"}
-        columns = ", ".join(f"cast(null as {names[type_]}) as {sql.name(column)}" for column, type_ in types.items())
+        columns = ", ".join(f"cast(null as {names[type_]}) as {quoted(column)}" for column, type_ in types.items())
         target = self.folder / f"{table}-nothing.parquet"
-        self.connection.execute(f"copy (select {columns} limit 0) to {sql.literal(str(target))} (format parquet)")
+        self.connection.execute(f"copy (select {columns} limit 0) to {literal(str(target))} (format parquet)")
         return Landed(str(target), 0, tuple(types))
 
-    def fetch(self, span: Span | None) -> Fetched | None:
-        """Let a live source bring what is new; nothing to do for files that lie there."""
-        if not self.way.fetch:
-            if span:
-                raise ExtractError(f"{self.source.name} comes in from files: there is no range to fetch again")
-            return None
-        here = [entry for entry in self.known[1] if entry.location == self.location]
-        self._prune(here)
-        return self.way.fetch(here, span)
+    @property
+    def here(self) -> list[Entry]:
+        """The ledger of the files at this place."""
+        return [entry for entry in self.known[1] if entry.location == self.location]
 
     def prune(self) -> None:
-        """Remove the arrivals whose rows are loaded: the warehouse has them."""
-        if not self.way.keeps_files:
-            self._prune(self.ledger)
-
-    def _prune(self, entries: Iterable[Entry]) -> None:
-        for entry in entries:
-            (self.path / entry.file).unlink(missing_ok=True)
+        """Remove the arrivals whose rows are loaded: the warehouse has them. A later state of a file stays."""
+        if self.way.keeps_files:
+            return
+        for entry in (*self.here, *self.ledger):
+            path = self.path / entry.file
+            with suppress(FileNotFoundError, NotADirectoryError):
+                found = path.stat()
+                if (found.st_size, found.st_mtime_ns) == (entry.end, entry.modified_ns):
+                    path.unlink()
 
     def clear(self) -> None:
         """Remove what this or a killed run left behind in the landing folder."""
@@ -179,35 +187,75 @@ class _Files:
         yield from self.run.land(self.table)
 
 
-def extract(name: str, span: Span | None = None) -> ExtractResult:
+def extract(
+    name: str,
+    span: Span | None = None,
+    *,
+    turn: Turn | None = None,
+    busy: Busy = "refuse",
+    tell: Tell = lambda _: None,
+) -> ExtractResult:
     """Load what is new in one source, exactly once, also after a killed run.
 
-    `span` fetches a range of a live source again, and leaves its cursor as it is. Raises `ExtractError` (what is wrong
-    and what to do), `LookupError` for an unknown source.
+    `span` fetches a range of a live source again, and leaves its cursor as it is. The right to write the warehouse is
+    held while its ledger is read and while it is loaded, not while the source is asked: `turn` is a run's own. `tell`
+    takes what is waited for. Where the source cannot be asked, what had arrived of it is loaded before the error is
+    raised: `ExtractError` (what is wrong and what to do). Raises `LookupError` for an unknown source.
     """
     started = time.monotonic()
     if name not in sources():
         raise LookupError(f"there is no source {name!r}; the sources are {', '.join(sources())}")
     source = sources()[name]
-    with alone(name) as turn:
-        result = _extract(source, turn, span)
+    chosen = way(source)
+    if span and not chosen.fetch:
+        raise ExtractError(f"{name} comes in from files: there is no range to fetch again")
+    turn = turn or Turn(f"the extraction of {name}")
+    fetched, failure = None, None
+    with alone(name, busy, tell) as is_mine:
+        if chosen.fetch and is_mine:
+            try:
+                fetched = _fetch(source, chosen.fetch, span, turn, tell)
+            except ExtractError as error:
+                failure = error
+        with turn.held(tell):
+            result = _load(source, fetched, is_whole=not failure, prune=is_mine)
+    if failure:
+        rows = sum(result.rows.values())
+        raise ExtractError(f"{failure}; {rows:,} rows that had arrived are loaded" if rows else str(failure))
+    if chosen.fetch and not is_mine:
+        result.notes.append(f"another run fetches {name}: what has arrived so far is loaded")
     result.seconds = time.monotonic() - started
     return result
 
 
-def _extract(source: Source, turn: Turn, span: Span | None) -> ExtractResult:
+def _fetch(source: Source, fetch: Fetch, span: Span | None, turn: Turn, tell: Tell) -> Fetched:
+    """Let a source bring what is new among its arrivals."""
+    with turn.held(tell):
+        here = Run(source).here
+    started = time.monotonic()
+    fetched = fetch(here, span)
+    fetched.seconds = time.monotonic() - started
+    return fetched
+
+
+def _load(source: Source, fetched: Fetched | None, *, is_whole: bool, prune: bool) -> ExtractResult:
+    """Load what lies there. Where the source could not be asked (not `is_whole`) no table is made of nothing.
+
+    `prune` removes what is loaded: only who may fetch does, as a fetch counts on each file to be loaded or there.
+    """
     run = Run(source)
     run.clear()
-    if turn.was_cut_short:
+    note = Note(source.name)
+    if note.is_there:
         target().finish(source)
-        turn.end()
+        note.remove()
     load_ids: list[str] = []
     try:
-        fetched = run.fetch(span)
-        if run.is_needed:
-            turn.begin()
+        if run.plan or (is_whole and run.is_needed):
+            note.write()
             load_ids = target().load(run)
-            turn.end()
+            note.remove()
+        if prune:
             run.prune()
         return _result(run, load_ids, fetched)
     finally:

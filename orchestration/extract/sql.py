@@ -3,16 +3,9 @@
 import re
 from collections.abc import Iterable, Mapping
 
+from kinship.sql import literal, quoted
 from orchestration.extract.columns import column_name
 from orchestration.extract.tables import Type
-
-
-def literal(text: str) -> str:
-    return " || chr(0) || ".join("'" + part.replace("'", "''") + "'" for part in text.split("\0"))
-
-
-def name(identifier: str) -> str:
-    return '"' + identifier.replace('"', '""') + '"'
 
 
 def paths(files: Iterable[str]) -> str:
@@ -43,7 +36,7 @@ def fault(required: Mapping[str, Type], value: Mapping[str, str] | None = None) 
     cases = []
     for key, type_ in required.items():
         column = column_name(key)
-        expression = value[column] if value else name(column)
+        expression = value[column] if value else quoted(column)
         cases.append(
             f"when {expression} is null or trim({expression}) = '' "
             f"then {literal(f'the required field {key} is missing')}"

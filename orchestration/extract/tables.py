@@ -103,8 +103,10 @@ class Table:
 
 @dataclass
 class Source:
-    """One system. Its tables are added by `@source.table(...)`. `api` is how to reach it live, where it can be; a
-    table may name another.
+    """One system. Its tables are added by `@source.table(...)`.
+
+    `api` is how to reach it live, where it can be. APIs that its tables name beside it are other ways to the same, of
+    which one may be set; where there is no `api`, those that tables name add up.
     """
 
     name: str

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from kinship.errors import KinshipError
 from kinship.settings import settings
+from kinship.writing import Tell, lock, wait_for
 from orchestration.extract.ledger import Entry
 from orchestration.extract.tables import Source
 
 if TYPE_CHECKING:
     from orchestration.extract.run import Run
+
+
+Busy = Literal["refuse", "wait", "load"]
+"""What an extraction of a source does that another one fetches: it fails, waits, or loads what has arrived so far."""
 
 
 class ExtractError(KinshipError):
@@ -55,32 +58,38 @@ def target() -> Target:
     return lake
 
 
-class Turn:
-    """The right to load a source, and a note on disk that outlives a killed process: a load has begun, not ended."""
+class Note:
+    """A note on disk that outlives a killed process: a load of a source has begun, not ended."""
 
-    def __init__(self, note: Path) -> None:
-        self._note = note
+    def __init__(self, source: str) -> None:
+        # one per target: what one has begun, only the same can finish
+        self._note = settings().dlt / f"{source}.{settings().target}.loading"
 
     @property
-    def was_cut_short(self) -> bool:
+    def is_there(self) -> bool:
         return self._note.exists()
 
-    def begin(self) -> None:
+    def write(self) -> None:
         self._note.touch()
 
-    def end(self) -> None:
+    def remove(self) -> None:
         self._note.unlink(missing_ok=True)
 
 
 @contextmanager
-def alone(source: str) -> Iterator[Turn]:
-    """Let no second extraction of the same source run at the same time: both would load the same new files."""
+def alone(source: str, busy: Busy, tell: Tell) -> Iterator[bool]:
+    """Let no two extractions ask one source at the same time: they would share its rate, and what is new.
+
+    Where there is another: raises `ExtractError`, waits until it has ended, or yields False at once.
+    """
     folder = settings().dlt
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{source}.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ExtractError(f"another extraction of {source} is running: wait until it has finished") from error
-        # a note per target: what one has begun, only the same can finish
-        yield Turn(folder / f"{source}.{settings().target}.loading")
+    with (folder / f"{source}.lock").open("a") as file:
+        is_mine = lock(file)
+        if not is_mine and busy == "refuse":
+            raise ExtractError(f"another extraction of {source} is running: wait until it has finished")
+        if not is_mine and busy == "wait":
+            tell(f"waiting for another extraction of {source} to end")
+            wait_for(file)
+            is_mine = True
+        yield is_mine

@@ -23,7 +23,7 @@ from dlt.extract import DltResource, DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from kinship.settings import settings
-from orchestration.extract import sql
+from kinship.sql import literal, quoted
 from orchestration.extract.ledger import Entry
 from orchestration.extract.tables import LEDGER, QUARANTINE, ColumnType, Landed, Source
 from orchestration.extract.target import ExtractError
@@ -47,7 +47,7 @@ class _ReplaceFiles(DuckDbCopyJob):
         with client.begin_transaction():
             client.execute_sql(
                 f"delete from {client.make_qualified_table_name(self.load_table_name)} where {key} in "
-                f"(select distinct {key} from read_parquet({sql.literal(self._file_path)}))"
+                f"(select distinct {key} from read_parquet({literal(self._file_path)}))"
             )
             super().run()
 
@@ -219,7 +219,7 @@ def table_columns(connection: duckdb.DuckDBPyConnection, source: str) -> dict[st
 
 def entries(connection: duckdb.DuckDBPyConnection, source: str) -> list[Entry]:
     """The ledger of a source: the files of completed loads."""
-    schema = sql.name(dataset(source))
+    schema = quoted(dataset(source))
     rows = connection.execute(
         f"select {', '.join(Entry.columns())} from {schema}.extracted_files "
         f"where _dlt_load_id in (select load_id from {schema}._dlt_loads where status = 0) order by file_id"
@@ -232,7 +232,7 @@ def sweep(connection: duckdb.DuckDBPyConnection, source: str, tables: dict[str, 
 
     Returns how many rows there were. The files they came from are read again.
     """
-    schema = sql.name(dataset(source))
+    schema = quoted(dataset(source))
     completed = f"(select load_id from {schema}._dlt_loads where status = 0)"
     swept = 0
     connection.begin()
@@ -243,7 +243,7 @@ def sweep(connection: duckdb.DuckDBPyConnection, source: str, tables: dict[str, 
             if key:
                 swept += _delete(
                     connection,
-                    f"{schema}.{sql.name(table)} where {key} not in (select file_id from {schema}.extracted_files)",
+                    f"{schema}.{quoted(table)} where {key} not in (select file_id from {schema}.extracted_files)",
                 )
     connection.commit()
     return swept

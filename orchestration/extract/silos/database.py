@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
@@ -75,6 +76,12 @@ class Database:
         """Log in, if we are not. Raises SQLAlchemyError."""
         with self.engine.connect():
             pass
+
+    def present(self) -> datetime:
+        """The time by the database's clock, in UTC. Ours may be wrong, or jump."""
+        with self.engine.connect() as connection:
+            now: datetime = connection.execute(sa.text("select current_timestamp(6)")).scalar_one()
+        return now if now.tzinfo else now.replace(tzinfo=UTC)
 
     def table(self, name: str) -> Table:
         """A table or view, `name` or `schema.name`. Raises `LookupError` where there is none."""

@@ -31,7 +31,10 @@ _AT_ONCE = 6
 _SYNC_EVERY = 64 << 20
 _TRIES = 5
 _LOOK = 1000
-_SAME_SECOND = 2.0
+# times are whole seconds: what is read so long after it was listed, no later change can leave with its time
+_SETTLED = 2.0
+# how old a file is by our clock, give or take its jumps, for which nobody need wait
+_OLD = 86_400.0
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -56,7 +59,7 @@ class Store(Protocol):
 
     calls: int
     exact: bool
-    """Whether every change of content changes the tag; if not, a file of this very second is copied once more."""
+    """Whether every change of content changes the tag; if not, one within the same second may not."""
 
     def list(self) -> AsyncIterator[Item]:
         """The files below the place, at any depth."""
@@ -114,6 +117,7 @@ class _Drop:
         self.folder = folder
         self.work = work
         self.fetched = Fetched()
+        self.listed = 0.0
         folder.mkdir(parents=True, exist_ok=True)
         work.mkdir(parents=True, exist_ok=True)
         self.index = sqlite3.connect(work / "index.sqlite", isolation_level=None)
@@ -152,6 +156,7 @@ class _Drop:
             is_here = (item.file, item.size, modified_ns) in self.loaded or (self.folder / item.file).is_file()
             if tag != item.tag or not is_here:
                 wanted.append(item)
+        self.listed = time.monotonic()
         self.fetched.ignored = ignored
         return sorted(wanted, key=lambda item: (item.modified, item.file))
 
@@ -171,6 +176,8 @@ class _Drop:
     async def _copy(self, item: Item) -> None:
         draft, target = self._draft(item), self.folder / item.file
         target.parent.mkdir(parents=True, exist_ok=True)
+        if not self.store.exact and abs(time.time() - item.modified) < _OLD:
+            await asyncio.sleep(self.listed + _SETTLED - time.monotonic())
         hasher = hashlib.sha256()
         with draft.open("a+b") as stream:
             start = min(stream.tell(), item.size)
@@ -197,8 +204,7 @@ class _Drop:
         os.utime(draft, ns=(modified_ns, modified_ns))
         draft.rename(target)
         _sync(target.parent)
-        tag = item.tag if self.store.exact or item.modified < time.time() - _SAME_SECOND else ""
-        self.index.execute("insert or replace into copied values (?, ?, ?)", [item.file, tag, modified_ns])
+        self.index.execute("insert or replace into copied values (?, ?, ?)", [item.file, item.tag, modified_ns])
 
     def _draft(self, item: Item) -> Path:
         name = hashlib.sha256(f"{item.file}\0{item.tag}".encode()).hexdigest()[:32]

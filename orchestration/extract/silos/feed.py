@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from orchestration.extract import sql
+from kinship.sql import literal, quoted
 from orchestration.extract.columns import column_name
 from orchestration.extract.ledger import Entry
 from orchestration.extract.live.fetch import Fetched
@@ -89,7 +89,6 @@ class Feed:
         self.connection = connection
         self.loaded = loaded
         self.fetched = Fetched()
-        self.now = datetime.now(UTC)
         self.tables: dict[str, tuple[Table, Known]] = {}
 
     def fetch(self) -> Fetched:
@@ -242,10 +241,8 @@ class Feed:
         """The database's present time, for a column of times."""
         if not isinstance(column.type, sa.DateTime | sa.Date):
             return None
-        with self.database.engine.connect() as connection:
-            now: datetime = connection.execute(sa.select(sa.func.now())).scalar_one()
-        zoned = now if now.tzinfo else now.replace(tzinfo=UTC)
-        return zoned if isinstance(column.type, sa.DateTime) else zoned.date()
+        present = self.database.present()
+        return present if isinstance(column.type, sa.DateTime) else present.date()
 
     def _take(self, known: Known, pages: Iterator[pa.Table]) -> None:
         for page in together(pages):
@@ -263,6 +260,7 @@ class Feed:
         """
         table, known = self.tables[name]
         size = known.size()
+        present = self.database.present()
         listed, missing, differing = known.compare(table.digests())
         is_accepted = expects_much or bool(os.environ.get("KINSHIP_ACCEPT_CHANGE"))
         if missing > 100 and missing > size / 2 and not is_accepted:
@@ -275,15 +273,18 @@ class Feed:
         elif differing:
             self._take(known, table.rows_of(known.differing()))
         if missing:
-            self.bury(name, known.gone())
+            self.bury(name, known.gone(), present)
         known.put(compared=time.time())
 
-    def bury(self, name: str, keys: pa.Table) -> None:
-        """Write a tombstone for rows that are gone: their key, and the time also where a time is required."""
+    def bury(self, name: str, keys: pa.Table, at: datetime) -> None:
+        """Write a tombstone for rows that were gone at a time: their key, and the time also where one is required.
+
+        The time is the database's, as are those of its rows: a tombstone must be later than what it buries.
+        """
         table, known = self.tables[name]
-        moment = sql.literal(self.now.isoformat(sep=" "))
-        columns = {key: sql.name(key) for key in table.keys}
-        first = sql.name(table.keys[0])
+        moment = literal(at.isoformat(sep=" "))
+        columns = {key: quoted(key) for key in table.keys}
+        first = quoted(table.keys[0])
         cursor = self.cursor(name)
         wanted: dict[str, str] = {} if cursor is None else {cursor: "timestamp"}
         for key, kind in {**wanted, **self.source.tables[name].required}.items():
@@ -302,7 +303,7 @@ class Feed:
         file = (path.name, known.progress.get("bytes"), known.progress.get("modified_ns"))
         if fingerprint == known.progress.get("fingerprint") and file in there:
             return
-        draft = known.folder.with_name(f".{name}.parquet.draft")
+        draft = known.draft
         with pq.ParquetWriter(draft, pa.schema([(column, pa.string()) for column in table.columns])) as writer:
             for page in table.rows():
                 writer.write_table(page)

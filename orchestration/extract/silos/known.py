@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from orchestration.extract import sql
+from kinship.sql import literal, quoted
 from orchestration.extract.ledger import Entry
 from orchestration.extract.silos.database import BETWEEN, NULL
 
@@ -35,14 +35,16 @@ class Known:
         self.connection = connection
         self.folder = folder / table
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.draft = folder / f".{table}.parquet.draft"
+        """A file before it is moved into place."""
         self.table = table
         self.keys = list(keys)
         self.rows = 0
         self.bytes = 0
-        self._name = sql.name(f"rows of {table}")
+        self._name = quoted(f"rows of {table}")
         self._key = key_of(keys)
         # as the database works it out (Table._hash)
-        filled = ", ".join(f"coalesce({sql.name(column)}, chr({ord(NULL)}))" for column in columns)
+        filled = ", ".join(f"coalesce({quoted(column)}, chr({ord(NULL)}))" for column in columns)
         self._hash = f"md5(concat_ws(chr({ord(BETWEEN)}), {filled}))"
         connection.execute("create table if not exists progress (table_name varchar primary key, value varchar)")
         connection.execute(f"create table if not exists {self._name} (key varchar, hash varchar)")
@@ -92,7 +94,7 @@ class Known:
     def take_away(self, keys: pa.Table, columns: dict[str, str], **progress: Any) -> int:
         """Write a tombstone for each known row with such a key. `columns`: its columns, as SQL over the key's."""
         self.connection.register("page", keys)
-        chosen = ", ".join(f"{expression} as {sql.name(name)}" for name, expression in columns.items())
+        chosen = ", ".join(f"{expression} as {quoted(name)}" for name, expression in columns.items())
         self.connection.execute(
             f"create or replace temp table gone as select distinct {chosen}, {self._key} as _key, "
             f"cast(null as varchar) as _hash from page where {self._key} in (select key from {self._name})"
@@ -104,14 +106,13 @@ class Known:
         (count,) = self.connection.execute(f"select count(*) from {rows}").fetchone() or (0,)
         if count:
             number = self.number + 1
-            draft = self.folder.with_name(f".{self.table}.parquet.draft")
             self.connection.execute(
-                f"copy (select * exclude (_key, _hash) from {rows}) to {sql.literal(str(draft))} (format parquet)"
+                f"copy (select * exclude (_key, _hash) from {rows}) to {literal(str(self.draft))} (format parquet)"
             )
-            with draft.open("rb+") as stream:
+            with self.draft.open("rb+") as stream:
                 os.fsync(stream.fileno())
-            self.bytes += draft.stat().st_size
-            draft.rename(self._path(number))
+            self.bytes += self.draft.stat().st_size
+            self.draft.rename(self._path(number))
             sync(self.folder)
             progress = {**progress, "number": number}
         if count or any(self.progress.get(name) != value for name, value in progress.items()):
@@ -131,7 +132,7 @@ class Known:
 
         `gone` and `differing` then give them.
         """
-        keys = ", ".join(f"{sql.name(key)} varchar" for key in self.keys)
+        keys = ", ".join(f"{quoted(key)} varchar" for key in self.keys)
         self.connection.execute(f"create or replace temp table listed ({keys}, _hash varchar)")
         for page in digests:
             self.connection.register("page", page)
@@ -153,14 +154,14 @@ class Known:
     def gone(self) -> pa.Table:
         """The keys of rows that the comparison did not find."""
         if len(self.keys) == 1:
-            parts = f"key as {sql.name(self.keys[0])}"
+            parts = f"key as {quoted(self.keys[0])}"
         else:
-            parts = ", ".join(f"key ->> {number} as {sql.name(key)}" for number, key in enumerate(self.keys))
+            parts = ", ".join(f"key ->> {number} as {quoted(key)}" for number, key in enumerate(self.keys))
         return self.connection.sql(f"select {parts} from missing").to_arrow_table()
 
     def differing(self) -> list[tuple[str, ...]]:
         """The keys of rows that the comparison found new or changed."""
-        keys = ", ".join(sql.name(key) for key in self.keys)
+        keys = ", ".join(quoted(key) for key in self.keys)
         return self.connection.execute(f"select {keys} from differing").fetchall()
 
     def size(self) -> int:
@@ -175,6 +176,9 @@ class Known:
         return _Transaction(self.connection)
 
     def _trim(self) -> None:
+        """Remove what a killed process left: its draft, DuckDB's own of that, and the files that count for nothing."""
+        self.draft.unlink(missing_ok=True)
+        self.draft.with_name(f"tmp_{self.draft.name}").unlink(missing_ok=True)
         for path in self.folder.glob("*.parquet"):
             if path.stem.isdigit() and int(path.stem) > self.number:
                 path.unlink()
@@ -186,10 +190,8 @@ class Known:
 def key_of(keys: Sequence[str]) -> str:
     """SQL for the key of a row: its one column, or a JSON list of several."""
     if len(keys) == 1:
-        return sql.name(keys[0])
-    return (
-        f"cast(to_json([{', '.join(sql.name(key) for key in keys)}]) as varchar)" if keys else "cast(null as varchar)"
-    )
+        return quoted(keys[0])
+    return f"cast(to_json([{', '.join(quoted(key) for key in keys)}]) as varchar)" if keys else "cast(null as varchar)"
 
 
 class _Transaction:

@@ -79,10 +79,9 @@ class _Log:
         with self.connection:
             before = self._reached()
             if self._prepare(before):
-                self.feed.snapshot(self.names)
-            else:
-                # a table that is new, or could not be read whole when the slot was
-                self.feed.snapshot([name for name in self.names if self._known(name).progress.get("compared") is None])
+                self._doubt(self.names)
+            # those, a table that is new, and one that could not be read whole when the slot was
+            self.feed.snapshot([name for name in self.names if self._known(name).progress.get("compared") is None])
             end = self._ask("select pg_current_wal_lsn()::text")
             while changes := list(self._peek(end)):
                 self._apply(changes)
@@ -92,7 +91,7 @@ class _Log:
                 self.feed.fetched.cursors[name] = (before, self._reached())
 
     def _prepare(self, before: str | None) -> bool:
-        """Make the publication and the slot where there are none. Returns whether changes may be missing in it."""
+        """Make the publication and the slot where there are none. Returns whether the slot may lack changes."""
         tables = [self.feed.tables[name][0].table for name in self.names]
         quoted = [self.connection.dialect.identifier_preparer.format_table(table) for table in tables]
         if not self._ask("select 1 from pg_publication where pubname = :name", name=self.slot):
@@ -106,6 +105,7 @@ class _Log:
             )
         ]  # fmt: skip
         if missing:
+            self._doubt([name for name, table in zip(self.names, quoted, strict=True) if table in missing])
             self._ask(f"alter publication {self.slot} add table {', '.join(missing)}")
         found = self.connection.execute(
             sa.text("select confirmed_flush_lsn::text, wal_status from pg_replication_slots where slot_name = :name"),
@@ -119,11 +119,16 @@ class _Log:
             self._ask("select lsn::text from pg_create_logical_replication_slot(:name, 'pgoutput')", name=self.slot)
             self._keep("new")  # until everything has been compared
             return True
-        return bool(missing) or before in (None, "new") or self._is_beyond(found[0], str(before))
+        return before in (None, "new") or self._is_beyond(found[0], str(before))
 
-    def _is_beyond(self, there: str, here: str) -> bool:
+    def _doubt(self, names: Sequence[str]) -> None:
+        """Let tables be compared, in the next runs, too, until that has been done: other changes move the slot on."""
+        for name in names:
+            self._known(name).put(compared=None)
+
+    def _is_beyond(self, there: str | None, here: str) -> bool:
         """Whether somebody else moved the slot on, so that we never saw what lies between."""
-        return bool(self._ask("select cast(:a as pg_lsn) > cast(:b as pg_lsn)", a=there, b=here))
+        return not self._ask("select cast(:a as pg_lsn) <= cast(:b as pg_lsn)", a=there, b=here)
 
     def _apply(self, changes: list[tuple[str, bytes]]) -> None:
         """Read what changed rows are now, then move the slot on."""
@@ -131,12 +136,13 @@ class _Log:
         for name, keys in touched.items():
             table, known = self.feed.tables[name]
             found: set[Key] = set()
+            present = self.feed.database.present()
             for page in table.rows_of(keys):
                 found.update(zip(*(page[column].to_pylist() for column in table.keys), strict=True))
                 known.take(page)
             if gone := sorted(keys - found):
                 columns = zip(*gone, strict=True)
-                self.feed.bury(name, pa.table(dict(zip(table.keys, map(list, columns), strict=True))))
+                self.feed.bury(name, pa.table(dict(zip(table.keys, map(list, columns), strict=True))), present)
         for name in emptied:
             self.feed.compare(name, expects_much=True)
         self._advance(self._end_of(changes))
