@@ -6,7 +6,7 @@ BIN := .venv/bin
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes
 
-.PHONY: install run test test-slow test-spark bench-identity dashboards dev spark screenshots lint types locks clean
+.PHONY: install run test test-slow test-spark bench-identity dashboards dev spark spark-s3 screenshots lint types locks clean
 
 install: .venv/run.stamp
 
@@ -22,15 +22,19 @@ dashboards: .venv/run.stamp
 test: .venv/dev.stamp
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-test-slow: .venv/dev.stamp
+test-slow: .venv/spark.stamp
 	$(BIN)/pytest -m slow
 
 # The Spark extra (Java 17 or later must be there), then the demo on both engines, every table compared.
 spark: .venv/spark.stamp
 	$(BIN)/python benchmarks/engines.py
 
+# What a lake on S3 needs besides: Amazon's client for Java, 690 MB.
+spark-s3: .venv/spark.stamp
+	$(BIN)/python -m kinship.spark.jars s3
+
 test-spark: .venv/spark.stamp
-	$(BIN)/pytest -m spark
+	$(BIN)/pytest -m "spark and not slow"
 
 bench-identity: .venv/dev.stamp
 	$(BIN)/python benchmarks/identity.py

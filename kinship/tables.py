@@ -1,5 +1,6 @@
 """Tables for a terminal."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
@@ -50,16 +51,17 @@ def print_extracts(results: "Sequence[ExtractResult]") -> None:
     console = console_for()
     table = plain_table("", ["source"], ["new rows", "in quarantine", "files", "calls", "seconds"], ["note"])
     for result in results:
-        quarantined = sum(sum(reasons.values()) for reasons in result.quarantined.values())
+        quarantined: Counter[str] = sum(map(Counter, result.quarantined.values()), Counter())
         notes = [*result.notes, *(f"{one.file} is left aside: {one.reason}" for one in result.ignored)]
+        why = f"{reasons(quarantined)}: see raw_{result.source}.quarantine" if quarantined else ""
         table.add_row(
             result.source,
             f"{sum(result.rows.values()):,}",
-            f"{quarantined:,}",
+            f"{quarantined.total():,}",
             f"{result.files:,}",
             f"{result.fetched.calls:,}" if result.fetched else "",
             f"{result.seconds:.1f}",
-            escape("; ".join(notes)),
+            "; ".join(note for note in (escape("; ".join(notes)), why) if note),
         )
     console.print(table)
 

@@ -30,7 +30,7 @@ def compare(attributes: "DataFrame", nodes: "DataFrame", scored: "DataFrame | No
     from pyspark.sql import functions as f
 
     numbered = nodes.select("node_id", "source", "record_id")
-    records = numbered.join(attributes, ["source", "record_id"]).drop("source", "record_id")
+    records = numbered.join(attributes, ["source", "record_id"]).drop("source", "record_id", "changed_at")
     model = current_model() or trained(records.toArrow())
     batch = 1
     if scored is None:

@@ -18,9 +18,10 @@ def options() -> dict[str, str]:
     """What the models rely on, whatever the machine. Sizes stand in `conf/spark-defaults.conf`."""
     here = settings()
     metastore = here.state / "spark" / "metastore"
+    is_s3 = here.lake.startswith("s3://")
     return {
         "spark.app.name": "kinship",
-        "spark.jars": ",".join(str(jar) for jar in jars.paths()),
+        "spark.jars": ",".join(str(jar) for jar in jars.paths(s3=is_s3)),
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.sql.sources.default": "delta",
@@ -35,7 +36,19 @@ def options() -> dict[str, str]:
         "spark.driver.extraJavaOptions": f"-Dderby.system.home={here.state / 'spark'} -Duser.timezone=UTC",
         # an increment is appended in whole files, so that readers need not know deletion vectors
         "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
+        **(s3_options() if is_s3 else {}),
     }
+
+
+def s3_options() -> dict[str, str]:
+    """How Spark reaches an S3 lake: `s3://` as everybody else calls it; keys it reads from AWS's variables itself."""
+    found = {"impl": "org.apache.hadoop.fs.s3a.S3AFileSystem"}
+    if region := os.environ.get("AWS_REGION"):
+        found["endpoint.region"] = region
+    if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
+        found |= {"endpoint": endpoint, "path.style.access": "true"}
+    # `impl` is looked up by the scheme of the address, the rest always by Hadoop's own name for it
+    return {f"spark.hadoop.fs.{'s3' if name == 'impl' else 's3a'}.{name}": value for name, value in found.items()}
 
 
 def open_session() -> "SparkSession":
