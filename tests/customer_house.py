@@ -1,4 +1,4 @@
-"""Models of the layer customers, run as they are on given tables without dbt around them."""
+"""Models of the layers identity and customers, run as they are on given tables without dbt around them."""
 
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -11,7 +11,7 @@ import jinja2
 from macros import SOURCE
 
 ROOT = Path(__file__).parents[1]
-MODELS = ROOT / "models" / "customers"
+MODELS = {path.stem: path for layer in ("identity", "customers") for path in (ROOT / "models" / layer).glob("*.sql")}
 SOURCES = ("crm", "shop", "mail")
 VARS = {"sources": {source: ["attributes", "consents"] for source in SOURCES}, "identity_other_attributes": ["size"]}
 TABLES = {
@@ -30,6 +30,7 @@ TABLES = {
 }
 SEEDS = {
     "countries": "name varchar, country_code varchar",
+    "nicknames": "nickname varchar, name varchar, language varchar",
     "country_calling_codes": "country_code varchar, calling_code varchar, trunk_prefix varchar",
     "email_providers": (
         "domain varchar, canonical_domain varchar, ignores_dots boolean, tag_separators varchar, is_free boolean,"
@@ -74,7 +75,7 @@ def _render(text: str, **given: Any) -> str:
 
 @cache
 def _sql(model: str) -> str:
-    return _render((MODELS / f"{model}.sql").read_text())
+    return _render(MODELS[model].read_text())
 
 
 @cache
@@ -88,7 +89,7 @@ def _increment(model: str, columns: tuple[str, ...]) -> tuple[str, dict[str, Any
         "adapter": _Adapter(columns),
         "config": lambda **given: settings.update(given) or "",
     }
-    sql = _render((MODELS / f"{model}.sql").read_text(), **context)
+    sql = _render(MODELS[model].read_text(), **context)
     return sql, settings, _render(settings.get("post_hook", ""), **context)
 
 
@@ -134,8 +135,9 @@ class House:
             sql, settings, afterwards = _increment(model, tuple(name for name, *_ in self.rows(f"describe {model}")))
             self.connection.execute(f"create or replace temp table new_rows as {sql}")
             if settings["incremental_strategy"] == "merge":
-                key = settings["unique_key"]
-                self.connection.execute(f"delete from {model} where {key} in (select {key} from new_rows)")
+                keys = settings["unique_key"]
+                key = keys if isinstance(keys, str) else ", ".join(keys)
+                self.connection.execute(f"delete from {model} where ({key}) in (select {key} from new_rows)")
             self.connection.execute(f"insert into {model} by name from new_rows")
             if afterwards:
                 self.connection.execute(afterwards)

@@ -36,7 +36,8 @@ TABLES = {
         " first_seen_at timestamp, last_seen_at timestamp"
     ),
     "int_identity__record_attributes": (
-        "source varchar, record_id varchar, given_name_canonical varchar, birth_date varchar, attributes_hash varchar"
+        "source varchar, record_id varchar, given_name_canonical varchar, birth_date varchar, attributes_hash varchar,"
+        " changed_at timestamp"
     ),
     "likenesses": "left_record varchar, left_hash varchar, right_record varchar, right_hash varchar, bits double",
     "identity_policy": (
@@ -193,7 +194,7 @@ class House:
             [("test", record, kind, value, seen, seen) for kind, value in pairs or [("own_id", record)]],
         )
         said = (attributes.get("given_name"), attributes.get("birth_date"), attributes.get("says") or "same")
-        self._insert("int_identity__record_attributes", [("test", record, *said)])
+        self._insert("int_identity__record_attributes", [("test", record, *said, seen)])
 
     def drop(self, record: str) -> None:
         """The record is gone from its source."""

@@ -70,4 +70,5 @@ def model_sql(name: str, engine: str = "duckdb", others: Sequence[str] = ()) -> 
         ref=lambda relation: relation,
         var=variables.__getitem__,
         config=lambda **_: "",
+        is_incremental=lambda: False,
     )

@@ -16,7 +16,7 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
         load_seeds(opened)
         opened.execute(
             "create table stg_one__attributes"
-            " (source text, record_id text, attribute text, value text, observed_at timestamp)"
+            " (source text, record_id text, attribute text, value text, is_verified boolean, observed_at timestamp)"
         )
         opened.execute(
             "create table stg_one__identifiers"
@@ -29,8 +29,10 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 def attributes(connection: duckdb.DuckDBPyConnection, said: list[tuple[str, str, str, int]], *others: str) -> list[Row]:
     """The model's rows for (record, attribute, value, day of January)."""
     connection.executemany(
-        "insert into stg_one__attributes values ('one', ?, ?, ?, make_timestamp(2026, 1, ?, 0, 0, 0))", said
+        "insert into stg_one__attributes values ('one', ?, ?, ?, false, make_timestamp(2026, 1, ?, 0, 0, 0))", said
     )
+    changes = model_sql("int_identity__attribute_changes")
+    connection.execute(f"create or replace table int_identity__attribute_changes as {changes}")
     found = connection.execute(f"{model_sql('int_identity__record_attributes', others=others)} order by record_id")
     names = [column[0] for column in found.description]
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
@@ -52,7 +54,7 @@ def test_columns_stand_in_the_order_of_the_contract(connection: duckdb.DuckDBPyC
             "city",
         ),
         *("postcode", "country", "national_id", "other_1", "other_2"),
-        *("given_name_canonical", "given_name_key", "family_name_key", "attributes_hash"),
+        *("given_name_canonical", "given_name_key", "family_name_key", "attributes_hash", "changed_at"),
     ]
 
 
@@ -72,7 +74,7 @@ def test_a_record_is_told_in_normal_form(connection: duckdb.DuckDBPyConnection) 
         "company_domain": "https://www.firm.example",
     }
     rows = attributes(connection, [("r:1", name, value, 1) for name, value in said.items()], "gender", "company_domain")
-    assert rows[0] | {"attributes_hash": None} == {
+    assert rows[0] | {"attributes_hash": None, "changed_at": None} == {
         "source": "one",
         "record_id": "r:1",
         "given_name": "bob",
@@ -92,6 +94,7 @@ def test_a_record_is_told_in_normal_form(connection: duckdb.DuckDBPyConnection) 
         "given_name_key": "robert",
         "family_name_key": "muler",
         "attributes_hash": None,
+        "changed_at": None,
     }
 
 

@@ -1,7 +1,8 @@
 {#-
-    How a table per person is kept up by the people touched (docs/increments.md). A model of changes (int_customers__..._changes) holds a
-    fingerprint of all that is known of each person, and when it last was another. Who has changed since the table was written
+    How a table per person, or per record, is kept up by those touched (docs/increments.md). A model of changes (int_..._changes) holds a
+    fingerprint of all that is known of each, and when it last was another. Who has changed since the table was written
     is built again and appended; `delete_stale` then takes out their older rows. Each step may be broken off: the next run sees what is missing by the moments alone.
+    `key` is what tells one from another: ['customer_id'], or ['source', 'record_id'].
 -#}
 
 {#- A number for the columns of a row: the same for equal rows, another for others (but for one in 2^64). Holds within one version of the engine. -#}
@@ -32,39 +33,44 @@
     ) as tables
 {%- endmacro %}
 
-{#- One row per person of the CTE `identity_graph` of whom `facts` (source, record_id and `columns`) says anything: what it says. -#}
-{% macro fingerprints_by_person(facts, columns) -%}
+{#- One row per record of which `facts` (source, record_id and `columns`) says anything: what it says. -#}
+{% macro fingerprints_by_record(facts, columns) -%}
+    select
+        source,
+        record_id,
+        sum({{ columns_hash(columns) }}) as said
+    from {{ facts }}
+    group by source, record_id
+{%- endmacro %}
+
+{#- One row per person of the CTE `identity_graph` to whom a record of `records` (source, record_id, said) belongs: what they say. -#}
+{% macro fingerprints_by_person(records) -%}
     select
         identity_graph.customer_id,
         sum({{ columns_hash(['records.source', 'records.record_id', 'records.said']) }}) as said
-    from (
-        select
-            source,
-            record_id,
-            sum({{ columns_hash(columns) }}) as said
-        from {{ facts }}
-        group by source, record_id
-    ) as records
+    from {{ records }} as records
     inner join identity_graph on records.source = identity_graph.source and records.record_id = identity_graph.record_id
     group by identity_graph.customer_id
 {%- endmacro %}
 
 {#-
-    What a model of changes writes: of `found` (customer_id, fingerprint) the people who are new or of whom something else is known than what is
-    held; those of whom nothing is known any more stay, with no fingerprint.
+    What a model of changes writes: of `found` (`key`, fingerprint) those who are new or of whom something else is known than what is held;
+    those of whom nothing is known any more stay, with no fingerprint.
 -#}
-{% macro changed_fingerprints(found) -%}
+{% macro changed_fingerprints(found, key=['customer_id']) -%}
     {% if is_incremental() -%}
     select
-        coalesce(found.customer_id, held.customer_id) as customer_id,
+        {%- for column in key %}
+        coalesce(found.{{ column }}, held.{{ column }}) as {{ column }},
+        {%- endfor %}
         found.fingerprint,
         {{ current_utc() }} as changed_at
     from {{ found }} as found
-    full join {{ this }} as held on found.customer_id = held.customer_id
+    full join {{ this }} as held on {% for column in key %}found.{{ column }} = held.{{ column }}{{ ' and ' if not loop.last }}{% endfor %}
     where found.fingerprint is distinct from held.fingerprint
     {%- else -%}
     select
-        customer_id,
+        {{ key | join(', ') }},
         fingerprint,
         {{ current_utc() }} as changed_at
     from {{ found }}
@@ -72,15 +78,20 @@
 {%- endmacro %}
 
 {#-
-    Ids of the people who by `changes` have changed since this table was written. One that an older version of its model made does not say
+    Who by `changes` has changed since this table was written: their `key`. A table that an older version of its model made does not say
     when: everybody is built again.
 -#}
-{% macro touched_people(changes) -%}
-    select customer_id
+{% macro touched(changes, key) -%}
+    select {{ key | join(', ') }}
     from {{ changes }}
     {%- if execute and 'changed_at' in adapter.get_columns_in_relation(this) | map(attribute='name') %}
     where changed_at > (select coalesce(max(changed_at), cast('1970-01-01' as timestamp)) from {{ this }})
     {%- endif %}
+{%- endmacro %}
+
+{#- The ids of those people. -#}
+{% macro touched_people(changes) -%}
+    {{ touched(changes, ['customer_id']) }}
 {%- endmacro %}
 
 {#- The moment up to which `changes` has been looked at: what a table writes into its column `changed_at`. -#}
@@ -88,14 +99,14 @@
     (select max(changed_at) from {{ changes }})
 {%- endmacro %}
 
-{#- Deletes rows of people who have changed since they were written. A post-hook. -#}
-{% macro delete_stale(changes) -%}
+{#- Deletes rows of those who have changed since they were written. A post-hook. -#}
+{% macro delete_stale(changes, key=['customer_id']) -%}
     {%- if is_incremental() -%}
     merge into {{ this }} as held
     using {{ changes }} as changes
         on
-            held.customer_id = changes.customer_id
-            and (held.changed_at < changes.changed_at or held.changed_at is null)
+            {% for column in key %}held.{{ column }} = changes.{{ column }} and {% endfor -%}
+            (held.changed_at < changes.changed_at or held.changed_at is null)
     when matched then delete
     {%- endif -%}
 {%- endmacro %}

@@ -4,9 +4,10 @@
     One row per record, identifier type and value.
 
     `observations` maps relations, each with record_id, country_code, seen_from and changed_at, to pairs [identifier type, column];
-    a type may stand more than once.
+    a type may stand more than once. The model becomes a table: its check reads it twice and identity once, and each would group these rows again.
 -#}
 {% macro identifier_rows(source_name, observations) -%}
+    {{- config(materialized='table') -}}
     select
         '{{ source_name }}' as source,
         record_id,
@@ -26,9 +27,10 @@
     One row per record, attribute and value, with when the value was last observed and whether it was ever verified.
 
     `observations` maps relations, each with record_id and changed_at, to pairs [attribute, column], or to three: the third
-    is the condition on which the person is known to own the value. Without one it is not verified.
+    is the condition on which the person is known to own the value. Without one it is not verified. The model becomes a table: five others read it, besides its check.
 -#}
 {% macro attribute_rows(source_name, observations) -%}
+    {{- config(materialized='table') -}}
     select
         '{{ source_name }}' as source,
         record_id,
@@ -131,27 +133,28 @@
     select
         '{{ source_name }}' as source,
         '{{ table_name }}' as table_name,
-        'staged' as record_class,
-        count(*) as records
-    from {{ entity }}
-    union all
-    select
-        '{{ source_name }}' as source,
-        '{{ table_name }}' as table_name,
-        'earlier_appearance' as record_class,
-        count(*) - count(distinct {{ key }}) as records
-    from {{ raw(source_name, table_name) }} as appearances
-    union all
-    select
-        '{{ source_name }}' as source,
-        '{{ table_name }}' as table_name,
-        'deleted' as record_class,
-        least(
-            count(distinct case when _kinship_deleted_at is not null then {{ key }} end),
-            count(distinct {{ key }}) - (select count(*) from {{ table[3] or entity }})
-        ) as records
-    from {{ raw(source_name, table_name) }} as appearances
-    having count(_kinship_deleted_at) > 0
+        record_class,
+        case record_class
+            when 'staged' then (select count(*) from {{ entity }})
+            when 'earlier_appearance' then appearances - records
+            else least(deleted_records, records - (select count(*) from {{ table[3] or entity }}))
+        end as records
+    from (
+        -- raw records are many: they are counted in one pass
+        select
+            count(*) as appearances,
+            count(distinct {{ key }}) as records,
+            count(distinct case when _kinship_deleted_at is not null then {{ key }} end) as deleted_records
+        from {{ raw(source_name, table_name) }} as appearances
+    ) as counts
+    cross join (
+        select 'staged' as record_class
+        union all
+        select 'earlier_appearance' as record_class
+        union all
+        select 'deleted' as record_class
+    ) as classes
+    where record_class <> 'deleted' or deleted_records > 0
         {%- if not loop.last %}
     union all
         {%- endif -%}

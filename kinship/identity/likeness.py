@@ -87,7 +87,7 @@ def with_node_ids(attributes: Any, nodes: Any) -> pa.Table:
         connection.register("attributes", attributes.to_arrow_table())
         connection.register("nodes", nodes.to_arrow_table())
         return connection.sql(
-            "select nodes.node_id, attributes.* exclude (source, record_id)"
+            "select nodes.node_id, attributes.* exclude (source, record_id, changed_at)"
             " from attributes inner join nodes using (source, record_id)"
         ).to_arrow_table()
 

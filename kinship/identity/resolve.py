@@ -17,6 +17,7 @@ from kinship.identity.matching.columns import TYPES
 from kinship.identity.matching.levels import BROAD, DEFAULT, STRICT, WEIGHTS
 from kinship.manifest import dbt_executable
 from kinship.settings import ROOT
+from kinship.sql import quoted
 
 SAMPLE = 1_000  # rows that a column's type is guessed from
 ADDED = ("customer_id", "confidence")
@@ -89,7 +90,7 @@ def _read(connection: duckdb.DuckDBPyConnection, source: Path, key: str, types: 
     for added in ADDED:
         if added in columns:
             raise WrongUse(f"{source}: the column {added!r} is one this command adds; rename it first")
-    named = f"nullif(trim({_quoted(key)}::varchar), '')"
+    named = f"nullif(trim({quoted(key)}::varchar), '')"
     row = connection.execute(
         f"select count(*), count({named}), count(distinct {named}) from input"  # noqa: S608 - quoted
     ).fetchone()
@@ -113,7 +114,7 @@ def _guess(connection: duckdb.DuckDBPyConnection, key: str, columns: Sequence[st
     guessed: dict[str, str] = {}
     for column in columns:
         values = connection.execute(
-            f"select {_quoted(column)}::varchar from input order by md5({_quoted(key)}::varchar) limit {SAMPLE}"  # noqa: S608
+            f"select {quoted(column)}::varchar from input order by md5({quoted(key)}::varchar) limit {SAMPLE}"  # noqa: S608
         ).fetchall()
         guessed[column] = guess(column, [value or "" for (value,) in values])
     return guessed
@@ -126,11 +127,11 @@ def _load(connection: duckdb.DuckDBPyConnection, key: str, types: Mapping[str, s
     for kind in dict.fromkeys(types.values()):
         if kind == IGNORE:
             continue
-        columns = [f"nullif(trim({_quoted(column)}::varchar), '')" for column, of in types.items() if of == kind]
+        columns = [f"nullif(trim({quoted(column)}::varchar), '')" for column, of in types.items() if of == kind]
         values = [f"concat_ws(' ', {', '.join(columns)})"] if kind in _TOGETHER else columns
         for value in values:
             connection.execute(
-                f"insert into raw_resolve.records select {_quoted(key)}::varchar, ?, {value} from input"  # noqa: S608
+                f"insert into raw_resolve.records select {quoted(key)}::varchar, ?, {value} from input"  # noqa: S608
                 f" where nullif({value}, '') is not null",
                 [kind],
             )
@@ -210,11 +211,11 @@ def _write(
         select
             input.* exclude (_row),
             -- a row that says nothing about anybody is somebody of its own
-            coalesce(levels.{group}, md5('resolve:' || input.{_quoted(key)}::varchar)) as customer_id,
+            coalesce(levels.{group}, md5('resolve:' || input.{quoted(key)}::varchar)) as customer_id,
             coalesce(graph.confidence, 1)::double as confidence
         from input
-        left join identity.identity_levels as levels on levels.record_id = input.{_quoted(key)}::varchar
-        left join identity.identity_graph as graph on graph.record_id = input.{_quoted(key)}::varchar
+        left join identity.identity_levels as levels on levels.record_id = input.{quoted(key)}::varchar
+        left join identity.identity_graph as graph on graph.record_id = input.{quoted(key)}::varchar
         order by input._row
         """  # noqa: S608 - quoted
     )
@@ -229,7 +230,3 @@ def _write(
     ).fetchone()
     rows, people, largest = row or (0, 0, 0)
     return Resolved(rows, people, largest, stated, guessed)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -128,7 +128,7 @@ def profile(connection: duckdb.DuckDBPyConnection, record: Record, *, whole_pers
             where case when ? then customer_id = ? else source = ? and record_id = ? end
         ),
         attributes as (
-            select * exclude (attributes_hash)
+            select * exclude (attributes_hash, changed_at)
             from identity.int_identity__record_attributes
             semi join mine using (source, record_id)
         ),

@@ -2,24 +2,28 @@
 
 with
 
-attributes as (
-    {{ union_sources('attributes') }}
+records as (
+    select
+        source,
+        record_id,
+        fingerprint as said
+    from {{ ref('int_identity__attribute_changes') }}
+    where fingerprint is not null
 ),
 
 identity_graph as (
     select * from {{ ref('identity_graph') }}
 ),
 
--- what the values are made comparable by, and chosen by
+-- what the values are chosen by; what they are made comparable by is in the records' fingerprints
 rules as (
     {{ fingerprint_of_tables([
-        ref('survivorship'), ref('int_identity__overrides'), ref('identity_blocked_values'), ref('countries'),
-        ref('country_calling_codes'), ref('email_providers'),
+        ref('survivorship'), ref('int_identity__overrides'), ref('identity_blocked_values'),
     ]) }}
 ),
 
 people as (
-    {{ fingerprints_by_person('attributes', ['attribute', 'value', 'is_verified', 'observed_at']) }}
+    {{ fingerprints_by_person('records') }}
 ),
 
 fingerprints as (

@@ -10,8 +10,12 @@ identity_graph as (
     select * from {{ ref('identity_graph') }}
 ),
 
+records as (
+    {{ fingerprints_by_record('consents', ['purpose', 'channel', 'status', 'legal_basis', 'captured_at']) }}
+),
+
 people as (
-    {{ fingerprints_by_person('consents', ['purpose', 'channel', 'status', 'legal_basis', 'captured_at']) }}
+    {{ fingerprints_by_person('records') }}
 ),
 
 fingerprints as (

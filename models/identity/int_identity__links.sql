@@ -1,3 +1,6 @@
+{#- Read by one model, once: as a table it would be a copy of many rows. -#}
+{{ config(materialized='view') }}
+
 with
 
 shared_identifiers as (

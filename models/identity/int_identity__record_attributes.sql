@@ -1,3 +1,11 @@
+{%- set changes = ref('int_identity__attribute_changes') -%}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='append_new_columns',
+    post_hook="{{ delete_stale(ref('int_identity__attribute_changes'), ['source', 'record_id']) }}",
+) }}
+
 {%- set columns = [
     'given_name', 'family_name', 'full_name', 'birth_date', 'email', 'phone', 'street', 'city', 'postcode', 'country', 'national_id',
 ] -%}
@@ -10,7 +18,14 @@
 with
 
 observed as (
-    {{ union_sources('attributes') }}
+    select told.*
+    from (
+        {{ union_sources('attributes') }}
+    ) as told
+    {%- if is_incremental() %}
+    inner join ({{ touched(changes, ['source', 'record_id']) }}) as records
+        on told.source = records.source and told.record_id = records.record_id
+    {%- endif %}
 ),
 
 -- which column an attribute fills, and the normal form it takes; a full name fills three
@@ -169,7 +184,8 @@ hashed as (
             {%- for column_name in columns + other_columns + derived %}
             {{ '|| ' if not loop.first }}coalesce({{ column_name }}, '') || '|'
             {%- endfor %}
-        ) as attributes_hash
+        ) as attributes_hash,
+        {{ changes_up_to(changes) }} as changed_at
     from attributes
 )
 

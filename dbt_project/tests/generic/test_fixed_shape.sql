@@ -109,42 +109,59 @@
     {%- endif -%}
     {%- set shape = shapes[kind] -%}
 
+    {%- set checks = [] -%}
+    {%- for column in shape.key + shape.required -%}
+        {%- do checks.append((column ~ ' is missing', column ~ ' is null')) -%}
+    {%- endfor -%}
+    {%- for column in shape.filled -%}
+        {%- do checks.append((column ~ ' is empty', 'trim(' ~ column ~ ") = ''")) -%}
+    {%- endfor -%}
+    {%- for column, values in shape.accepted.items() -%}
+        {%- do checks.append((
+            column ~ ' has a value that is not agreed', 'coalesce(' ~ column ~ ", '') not in ('" ~ values | join("', '") ~ "')"
+        )) -%}
+    {%- endfor -%}
+    {%- if kind == 'identifiers' -%}
+        {%- do checks.append(('identifier_type has no row in seeds/identity_policy.csv', 'is_unknown_type')) -%}
+    {%- endif %}
+
     with
 
-    rows_by_key as (
+    repeated_keys as (
         select count(*) as rows_of_key
         from {{ model }}
         group by {{ shape.key | join(', ') }}
+        having count(*) > 1
+    ),
+
+    -- many of these models are views: all columns are looked at in one pass
+    counted as (
+        select
+            {%- for _, condition in checks %}
+            sum(case when {{ condition }} then 1 else 0 end) as count_{{ loop.index }}{{ ',' if not loop.last }}
+            {%- endfor %}
+        {%- if kind == 'identifiers' %}
+        from (
+            select
+                identifiers.*,
+                identity_policy.identifier_type is null as is_unknown_type
+            from {{ model }} as identifiers
+            left join {{ ref('identity_policy') }} as identity_policy
+                on identifiers.identifier_type = identity_policy.identifier_type
+        ) as identifiers
+        {%- else %}
+        from {{ model }}
+        {%- endif %}
     ),
 
     faults as (
         select 'the key {{ shape.key | join(', ') }} is not unique' as fault, count(*) as row_count
-        from rows_by_key
-        where rows_of_key > 1
-        {%- for column in shape.key + shape.required %}
+        from repeated_keys
+        {%- for fault, _ in checks %}
         union all
-        select '{{ column }} is missing' as fault, count(*) as row_count
-        from {{ model }}
-        where {{ column }} is null
+        select '{{ fault }}' as fault, count_{{ loop.index }} as row_count
+        from counted
         {%- endfor %}
-        {%- for column in shape.filled %}
-        union all
-        select '{{ column }} is empty' as fault, count(*) as row_count
-        from {{ model }}
-        where trim({{ column }}) = ''
-        {%- endfor %}
-        {%- for column, values in shape.accepted.items() %}
-        union all
-        select '{{ column }} has a value that is not agreed' as fault, count(*) as row_count
-        from {{ model }}
-        where coalesce({{ column }}, '') not in ('{{ values | join("', '") }}')
-        {%- endfor %}
-        {%- if kind == 'identifiers' %}
-        union all
-        select 'identifier_type has no row in seeds/identity_policy.csv' as fault, count(*) as row_count
-        from {{ model }}
-        where identifier_type not in (select identifier_type from {{ ref('identity_policy') }})
-        {%- endif %}
     )
 
     select * from faults

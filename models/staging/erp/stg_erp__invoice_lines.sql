@@ -1,16 +1,23 @@
-{{ config(materialized='table') }}
+{{ config(
+    materialized='incremental',
+    unique_key='line_id',
+    incremental_strategy='merge',
+    on_schema_change='append_new_columns',
+    post_hook="{{ delete_gone_files('erp', 'line_id') }}",
+) }}
+
+{%- set content -%}
+    md5(concat_ws(
+        '|',
+        invoice_no, coalesce(stock_code, ''), coalesce(description, ''), coalesce(quantity, ''), invoice_ts,
+        coalesce(unit_price, ''), coalesce(customer_id, ''), coalesce(country, '')
+    ))
+{%- endset %}
 
 with
 
 raw_lines as (
-    select
-        *,
-        md5(concat_ws(
-            '|',
-            invoice_no, coalesce(stock_code, ''), coalesce(description, ''), coalesce(quantity, ''), invoice_ts,
-            coalesce(unit_price, ''), coalesce(customer_id, ''), coalesce(country, '')
-        )) as content_hash
-    from {{ raw('erp', 'invoice_lines') }} as invoice_lines
+    select * from {{ contents_taken_in('erp', 'invoice_lines', content) }} as invoice_lines
 ),
 
 -- only lines that are written more than once are sorted
@@ -25,8 +32,9 @@ repeated as (
 numbered as (
     select
         raw_lines.*,
-        row_number() over (partition by raw_lines.content_hash, raw_lines._file order by raw_lines._extracted_at)
-            as occurrence
+        row_number() over (
+            partition by raw_lines.content_hash, raw_lines._file order by raw_lines._extracted_at, raw_lines._file_id
+        ) as occurrence
     from raw_lines
     inner join repeated on raw_lines.content_hash = repeated.content_hash
 ),
@@ -51,6 +59,8 @@ typed as (
     select
         -- ids
         md5(_file || '|' || content_hash || '|' || cast(occurrence as string)) as line_id,
+        content_hash,
+        _file_id as file_id,
         trim(invoice_no) as invoice_id,
         {{ text_or_null('stock_code') }} as product_id,
         {{ text_or_null('customer_id') }} as loyalty_number,

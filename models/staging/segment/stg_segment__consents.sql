@@ -1,5 +1,7 @@
 {{ config(materialized='table') }}
 
+{%- set purposes = ['analytics', 'advertising', 'marketing'] %}
+
 with
 
 messages as (
@@ -16,26 +18,47 @@ messages as (
         and coalesce(is_analytics_allowed, is_advertising_allowed, is_marketing_allowed) is not null
 ),
 
-{%- set purposes = ['analytics', 'advertising', 'marketing'] %}
+visitors as (
+    select
+        {%- for purpose in purposes %}
+        min(is_{{ purpose }}_allowed) as {{ purpose }}_least,
+        max(is_{{ purpose }}_allowed) as {{ purpose }}_most,
+        min(case when is_{{ purpose }}_allowed is not null then occurred_at end) as {{ purpose }}_from,
+        {%- endfor %}
+        record_id
+    from messages
+    group by record_id
+),
 
-preferences as (
-    {%- for purpose in purposes %}
+-- every message repeats the choice, and nearly nobody changes it: only the messages of those who do are put in order
+{%- for purpose in purposes %}
+{{ purpose }}_choices as (
     select
         record_id,
         '{{ purpose }}' as purpose,
-        is_{{ purpose }}_allowed as is_allowed,
-        lag(is_{{ purpose }}_allowed) over (partition by record_id order by occurred_at, message_id) as was_allowed,
-        occurred_at
-    from messages
-    where is_{{ purpose }}_allowed is not null
-    {%- if not loop.last %}
+        {{ purpose }}_least as is_allowed,
+        cast(null as boolean) as was_allowed,
+        {{ purpose }}_from as occurred_at
+    from visitors
+    where {{ purpose }}_least = {{ purpose }}_most
     union all
-    {%- endif %}
-    {%- endfor %}
+    select
+        messages.record_id,
+        '{{ purpose }}' as purpose,
+        messages.is_{{ purpose }}_allowed as is_allowed,
+        lag(messages.is_{{ purpose }}_allowed) over (
+            partition by messages.record_id order by messages.occurred_at, messages.message_id
+        ) as was_allowed,
+        messages.occurred_at
+    from messages
+    inner join visitors on messages.record_id = visitors.record_id
+    where visitors.{{ purpose }}_least <> visitors.{{ purpose }}_most and messages.is_{{ purpose }}_allowed is not null
 ),
+{%- endfor %}
 
--- every message repeats the choice: only a changed one is a new one
+-- only a changed choice is a new one
 said as (
+    {%- for purpose in purposes %}
     select
         record_id,
         purpose,
@@ -44,8 +67,12 @@ said as (
         'consent' as legal_basis,
         occurred_at as captured_at,
         occurred_at as observed_at
-    from preferences
+    from {{ purpose }}_choices
     where was_allowed is null or is_allowed <> was_allowed
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+    {%- endfor %}
 ),
 
 consents as (

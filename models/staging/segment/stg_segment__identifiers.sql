@@ -1,5 +1,3 @@
-{{ config(materialized='table') }}
-
 with
 
 -- a few rows per visitor instead of one per message

@@ -1,9 +1,18 @@
-{{ config(materialized='table') }}
+{{ config(
+    materialized='incremental',
+    unique_key='checkout_id',
+    incremental_strategy='merge',
+    on_schema_change='append_new_columns',
+    post_hook="{{ delete_untold('shopify', 'checkouts', 'id', 'updated_at', held_key='checkout_id') }}",
+) }}
 
 with
 
 appearances as (
-    {{ latest_appearances('shopify', 'checkouts', key='id', changed_at='updated_at') }}
+    {{ latest_appearances(
+        'shopify', 'checkouts',
+        key='id', changed_at='updated_at', relation=records_taken_in('shopify', 'checkouts', 'id', held_key='checkout_id')
+    ) }}
 ),
 
 parsed as (
@@ -21,6 +30,7 @@ checkouts as (
         coalesce('customers:' || {{ text_or_null('buyer.id') }}, 'checkouts:' || id) as record_id,
         {{ text_or_null('token') }} as checkout_token,
         {{ text_or_null('cart_token') }} as cart_id,
+        _file_id as file_id,
         -- strings
         {{ text_or_null('email') }} as email,
         {{ text_or_null('phone') }} as phone,

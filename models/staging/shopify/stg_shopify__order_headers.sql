@@ -1,9 +1,18 @@
-{{ config(materialized='table') }}
+{{ config(
+    materialized='incremental',
+    unique_key='order_id',
+    incremental_strategy='merge',
+    on_schema_change='append_new_columns',
+    post_hook="{{ delete_untold('shopify', 'orders', 'id', 'updated_at', held_key='order_id') }}",
+) }}
 
 with
 
 appearances as (
-    {{ latest_appearances('shopify', 'orders', key='id', changed_at='updated_at') }}
+    {{ latest_appearances(
+        'shopify', 'orders',
+        key='id', changed_at='updated_at', relation=records_taken_in('shopify', 'orders', 'id', held_key='order_id')
+    ) }}
 ),
 
 parsed as (
@@ -24,6 +33,7 @@ order_headers as (
         coalesce('customers:' || {{ text_or_null('buyer.id') }}, 'orders:' || id) as record_id,
         {{ text_or_null('cart_token') }} as cart_id,
         {{ text_or_null('checkout_token') }} as checkout_id,
+        _file_id as file_id,
         -- strings
         {{ text_or_null('name') }} as order_number,
         {{ text_or_null('email') }} as email,
