@@ -1,6 +1,7 @@
 """The command line. What is heavy is imported by the command that needs it: `kinship --help` answers at once."""
 
 import os
+import signal
 import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+INTERRUPTED = 130
 DEMO_PEOPLE, DEMO_DAYS, DEMO_SEED = 2_000, 180, 1
 DEFINITIONS = ("-m", "orchestration.definitions", "-d", str(ROOT))
 
@@ -38,10 +40,15 @@ def main() -> None:
     if debug:
         sys.argv.remove("--debug")
         os.environ["KINSHIP_DEBUG"] = "1"
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # as a script's job in the background begins; Dagster gives SIGTERM the same fate, and nothing could end a run
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         app()
-    except KeyboardInterrupt:
-        _fail("interrupted; the same command takes it up again", 130)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # what Typer makes of ctrl-C
+            _fail("interrupted; the same command takes it up again", INTERRUPTED)
+        raise
     except Exception as error:
         if debug:
             raise
@@ -77,7 +84,7 @@ def run(
                 f" ({DEMO_PEOPLE:,} people, {DEMO_DAYS} days)"
             )
             _write_demo(DEMO_PEOPLE, DEMO_DAYS, DEMO_SEED, settings().sources, None, console)
-        since = None if rebuild else nothing_new_since()
+        since = None if rebuild else nothing_new_since(console)
         if since is None:
             outcome = run_job("pipeline", console, {"kinship/rebuild": "true"} if rebuild else {})
         else:
@@ -149,7 +156,7 @@ def extract(
             span = Span.of(datetime.fromisoformat(since), end)
         except ValueError as error:
             raise WrongUse(f"--from and --to must be times like 2026-06-30 or 2026-06-30T12:00:00Z ({error})") from None
-    print_extracts([extract_source(name, span) for name in sources or known()])
+    print_extracts([extract_source(name, span, tell=_tell) for name in sources or known()])
 
 
 @app.command()
@@ -193,6 +200,21 @@ def backup(
 
 
 @app.command()
+def maintain() -> None:
+    """On Spark: compact the lake's tables, and delete files that nothing of the last seven days needs."""
+    prepare_environment()
+    if settings().target != "spark":
+        raise WrongUse("only a lake needs maintenance (KINSHIP_TARGET=spark): DuckDB's file uses again what it frees")
+    from kinship.pipeline import own_console, run_job
+
+    with own_console() as console:
+        outcome = run_job("maintenance", console)
+        for step in outcome.record.failed:
+            console.print(step.message, markup=False)
+    raise typer.Exit(outcome.exit_code)
+
+
+@app.command()
 def docs() -> None:
     """Write dbt's documentation of the warehouse as one page: models, columns, tests and lineage."""
     prepare_environment()
@@ -201,6 +223,10 @@ def docs() -> None:
     print(f"models, columns and lineage: {write_page(settings())}")
     if (checks := settings().data_docs / "index.html").exists():
         print(f"checks of the last run: {checks}")
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _prepare_server() -> None:

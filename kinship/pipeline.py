@@ -17,6 +17,7 @@ from kinship.manifest import prepare_manifest
 from kinship.progress import RunProgress, RunRecord
 from kinship.settings import settings
 from kinship.tables import console_for
+from kinship.writing import Turn
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -47,7 +48,7 @@ class Outcome:
 def run_job(name: str, console: Console, tags: Mapping[str, str] | None = None) -> Outcome:
     """Run the job to its end and show its steps. `console` must write to a descriptor of its own (see `own_console`).
 
-    Waits while another run writes the warehouse. Raises KinshipError when the project does not parse.
+    Waits while another process writes the warehouse. Raises KinshipError when the project does not parse.
     """
     started = time.monotonic()
     with console.status("reading the project") if console.is_terminal else _nothing():
@@ -60,7 +61,8 @@ def run_job(name: str, console: Console, tags: Mapping[str, str] | None = None) 
             job = defs.resolve_job_def(name)
     with open_instance() as instance:
         clear_dead_runs(instance)
-        wait_for_others(instance, console)
+        with Turn("kinship run").held(console.print):
+            pass  # the run takes its own turn once it builds
         run_id = str(uuid.uuid4())
         assets = {node.name: len(node.definition.output_dict) for node in job.nodes}
         with RunProgress(console, assets) as progress:
@@ -76,7 +78,7 @@ def run_job(name: str, console: Console, tags: Mapping[str, str] | None = None) 
     return Outcome(run_id, result.success, time.monotonic() - started, progress.record, unreached)
 
 
-def nothing_new_since() -> datetime | None:
+def nothing_new_since(console: Console) -> datetime | None:
     """When the tables were last built, if no source has anything new since and nothing they depend on has changed."""
     from kinship import builds
     from kinship.warehouse import connect
@@ -85,10 +87,13 @@ def nothing_new_since() -> datetime | None:
 
     runs = [Run(source) for source in sources().values()]
     # what is new in a live source shows only when it is asked
-    if not settings().warehouse.exists() or any(run.way.fetch or run.is_needed for run in runs):
+    if not settings().warehouse.exists() or any(run.way.fetch for run in runs):
         return None
-    with connect() as warehouse:
-        return builds.unchanged_since(warehouse)
+    with Turn("kinship run").held(console.print):
+        if any(run.is_needed for run in runs):
+            return None
+        with connect() as warehouse:
+            return builds.unchanged_since(warehouse)
 
 
 def prepare_instance() -> None:
@@ -109,17 +114,6 @@ def clear_dead_runs(instance: "dg.DagsterInstance") -> None:
         if pid is None or host != os.uname().nodename or _alive(int(pid)):
             continue
         instance.report_run_failed(run, message="The process of this run was ended from outside.")
-        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-
-
-def wait_for_others(instance: "dg.DagsterInstance", console: Console) -> None:
-    """Wait until no run is under way: two at once would build from each other's halves."""
-    told = False
-    while others := _runs_under_way(instance):
-        if not told:
-            console.print(f"waiting for run {others[0].run_id[:8]} ({others[0].job_name}), which writes the warehouse")
-            told = True
-        time.sleep(1)
 
 
 def _runs_under_way(instance: "dg.DagsterInstance") -> "list[dg.DagsterRun]":

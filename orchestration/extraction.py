@@ -8,9 +8,9 @@ import dagster as dg
 
 from kinship.quality import LATE_AFTER, OVERDUE_AFTER
 from kinship.settings import settings
+from kinship.writing import Turn
 from orchestration.extract import ExtractError, ExtractResult, Source, extract, sources
-from orchestration.layers import WRITER
-from orchestration.source_jobs import freshness
+from orchestration.source_jobs import SOURCE, freshness
 
 FRESH = dg.FreshnessPolicy.time_window(warn_window=LATE_AFTER, fail_window=OVERDUE_AFTER)
 # What a second try may cure: a share that drops out, a file that is being replaced, a server that is down.
@@ -71,6 +71,7 @@ def _line(result: ExtractResult) -> dict[str, dg.MetadataValue]:
         "calls": dg.MetadataValue.int(fetched.calls),
         "bytes fetched": dg.MetadataValue.int(fetched.bytes),
         "records fetched": dg.MetadataValue.int(sum(fetched.records.values())),
+        "seconds fetching": dg.MetadataValue.float(round(fetched.seconds, 3)),
         "seconds throttled": dg.MetadataValue.float(round(fetched.throttled, 3)),
         "tables not fetched": dg.MetadataValue.int(len(fetched.failures)),
     }
@@ -85,11 +86,19 @@ def _extract_asset(source: Source) -> dg.AssetsDefinition:
         description=f"Takes in what is new in {source.name}, exactly once.",
         specs=_specs(source),
         retry_policy=RETRY,
-        pool=WRITER,
     )
-    def take_in(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
+    def take_in(
+        context: dg.AssetExecutionContext, writer: dg.ResourceParam[Turn]
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        # a run of the source itself waits for its turn to fetch; one of all sources has the others to see to
+        is_own = context.run.tags.get(SOURCE) == source.name
         try:
-            result = extract(source.name)
+            result = extract(
+                source.name,
+                turn=writer,
+                busy="wait" if is_own else "load",
+                tell=context.log.info,
+            )
         except ExtractError as error:
             raise dg.Failure(str(error), allow_retries=bool(_PASSING.search(str(error)))) from error
         for note in result.notes:

@@ -13,7 +13,8 @@ from kinship.manifest import load_manifest
 from kinship.segments.header import headers
 from kinship.settings import settings
 from kinship.warehouse import connect
-from orchestration.layers import REBUILD_TAG, WRITER
+from kinship.writing import Turn
+from orchestration.layers import REBUILD_TAG
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,11 @@ def _gate(gate: Gate) -> dg.AssetChecksDefinition:
             for asset, suite in gate.checks
         ],
         compute_kind="great_expectations",
-        pool=WRITER,
     )
-    def evaluate(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+    def evaluate(
+        context: dg.AssetCheckExecutionContext, writer: dg.ResourceParam[Turn]
+    ) -> Iterator[dg.AssetCheckResult]:
+        writer.take(context.log.info)
         with connect(read_only=False) as warehouse:
             if REBUILD_TAG in context.run.tags or builds.unchanged_since(warehouse) is None:
                 results = suites.run(warehouse, gate.suites, builds.baseline(warehouse), context.run.run_id)

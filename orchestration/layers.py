@@ -14,9 +14,9 @@ from kinship.manifest import dbt_executable, load_manifest, manifest_path
 from kinship.segments.header import header, is_segment
 from kinship.settings import ROOT, settings
 from kinship.warehouse import connect
+from kinship.writing import Turn
 
 REBUILD_TAG = "kinship/rebuild"  # a run with it builds every table and evaluates every check, changed or not
-WRITER = "warehouse_writer"  # the pool of everything that writes the warehouse: one at a time
 
 # What each op builds. A gate of expectations stands after each (orchestration/gates.py).
 STRETCHES = {
@@ -83,9 +83,9 @@ def _stretch(name: str, paths: Sequence[str]) -> dg.AssetsDefinition:
         select=" ".join(f"path:{path}" for path in paths),
         name=name,
         dagster_dbt_translator=LayerTranslator(),
-        pool=WRITER,
     )
-    def build(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+    def build(context: dg.AssetExecutionContext, dbt: DbtCliResource, writer: dg.ResourceParam[Turn]) -> Iterator[Any]:
+        writer.take(context.log.info)
         rebuild = REBUILD_TAG in context.run.tags
         with connect(read_only=False) as warehouse:
             since = None if rebuild else builds.unchanged_since(warehouse)

@@ -10,8 +10,8 @@ from kinship.metrics.tables import SCHEMA as METRICS
 from kinship.published.outputs import is_public
 from kinship.published.publishing import Outcome, publish
 from kinship.settings import settings
+from kinship.writing import Turn
 from orchestration.extraction import FRESH
-from orchestration.layers import WRITER
 
 TABLES = dg.AssetKey(["published", "tables"])
 SYNC_RESULTS = dg.AssetKey(["published", "sync_results"])
@@ -41,10 +41,10 @@ def _asset(key: dg.AssetKey, deps: list[dg.AssetKey], description: str, priority
         kinds={"duckdb"},
         freshness_policy=FRESH,
         retry_policy=dg.RetryPolicy(max_retries=2, delay=10),
-        pool=WRITER,
         op_tags={"dagster/priority": str(priority)},
     )
-    def write() -> dg.MaterializeResult[Any]:
+    def write(context: dg.AssetExecutionContext, writer: dg.ResourceParam[Turn]) -> dg.MaterializeResult[Any]:
+        writer.take(context.log.info)
         try:
             return dg.MaterializeResult(metadata=_metadata(publish(settings())))
         except KinshipError as error:

@@ -11,6 +11,7 @@ from orchestration.extract import sources
 from orchestration.extract.ways import way
 from orchestration.layers import REBUILD_TAG
 from orchestration.publishing import SYNC_RESULTS
+from orchestration.writing import BUILDS
 
 QUIET_SECONDS = 5  # a file younger than this may still be growing
 
@@ -18,16 +19,19 @@ pipeline = dg.define_asset_job(
     "pipeline",
     selection=dg.AssetSelection.all(),
     description="Everything: extract, build what changed, check, publish, and send what differs.",
+    tags=BUILDS,
 )
 extract = dg.define_asset_job(
     "extract",
     selection=dg.AssetSelection.groups("extract"),
     description="Takes in new and changed files of every source, and checks them.",
+    tags=BUILDS,
 )
 sync = dg.define_asset_job(
     "sync",
     selection=dg.AssetSelection.groups("reverse_etl") | dg.AssetSelection.assets(SYNC_RESULTS),
     description="Sends every destination what differs from what it has accepted, and publishes what it said.",
+    tags=BUILDS,
 )
 
 hourly = dg.ScheduleDefinition(

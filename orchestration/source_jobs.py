@@ -9,12 +9,14 @@ import dagster as dg
 
 from kinship.errors import WrongUse
 from kinship.quality import LATE_AFTER, OVERDUE_AFTER
+from kinship.writing import Turn
 from orchestration.extract import ExtractError, Source, extract, sources
 from orchestration.extract.live import Span
-from orchestration.layers import WRITER
+from orchestration.writing import WRITING
 
 HOURLY = "15 * * * *"  # after the pipeline, which takes in every source on the hour
 FIRST_DAY = "2015-01-01"
+SOURCE = "source"  # the tag of runs of one source, of which one at a time is under way (dagster.yaml)
 
 
 def freshness(source: str) -> dg.FreshnessPolicy:
@@ -37,8 +39,8 @@ def freshness(source: str) -> dg.FreshnessPolicy:
 def source_schedules() -> list[dg.ScheduleDefinition]:
     """One job per source, on its schedule: `KINSHIP_<SOURCE>_SCHEDULE` as cron, in UTC; off until switched on.
 
-    All of them write the warehouse, one after another, so that they share an account's rate. Raises WrongUse naming the
-    variable that is no cron.
+    Different sources are fetched at the same time, and loaded one after another. Raises WrongUse naming the variable
+    that is no cron.
     """
     return [_schedule(source) for source in sources().values()]
 
@@ -51,7 +53,7 @@ def _schedule(source: Source) -> dg.ScheduleDefinition:
         f"source_{source.name}",
         selection=dg.AssetSelection.assets(*tables).without_checks(),  # the raw gate looks at all sources at once
         description=f"Takes in what is new in {source.name}, and nothing else.",
-        tags={"source": source.name},
+        tags={SOURCE: source.name},
     )
     try:
         return dg.ScheduleDefinition(
@@ -73,11 +75,17 @@ def _backfill(source: Source) -> dg.JobDefinition:
     def one_day(start: datetime, end: datetime) -> Mapping[str, Any]:
         return {"ops": {name: {"config": {"since": start.isoformat(), "until": end.isoformat()}}}}
 
-    @dg.op(name=name, config_schema={"since": str, "until": str}, pool=WRITER, out=dg.Out(dg.Nothing))
-    def fetch_again(context: dg.OpExecutionContext) -> None:
+    @dg.op(name=name, config_schema={"since": str, "until": str}, out=dg.Out(dg.Nothing))
+    def fetch_again(context: dg.OpExecutionContext, writer: dg.ResourceParam[Turn]) -> None:
         since, until = (_microseconds(context.op_config[end]) for end in ("since", "until"))
         try:
-            result = extract(source.name, Span(since, until))
+            result = extract(
+                source.name,
+                Span(since, until),
+                turn=writer,
+                busy="wait",
+                tell=context.log.info,
+            )
         except ExtractError as error:
             raise dg.Failure(str(error), allow_retries=False) from error
         for note in result.notes:
@@ -87,8 +95,9 @@ def _backfill(source: Source) -> dg.JobDefinition:
     @dg.job(
         name=f"backfill_{source.name}",
         config=one_day,
+        resource_defs=WRITING,
         description=f"Fetches what changed in {source.name} on a day again, and leaves its cursors as they are.",
-        tags={"source": source.name},
+        tags={SOURCE: source.name},
     )
     def backfill() -> None:
         fetch_again()

@@ -7,8 +7,8 @@ import dagster as dg
 
 from kinship.manifest import load_manifest
 from kinship.settings import settings
+from kinship.writing import Turn
 from orchestration.extraction import FRESH
-from orchestration.layers import WRITER
 from reverse_etl.config import Sync, load_syncs
 from reverse_etl.engine import RunResult, run_sync
 from reverse_etl.errors import LockedError, SyncError
@@ -135,9 +135,11 @@ def _sync_asset(sync: Sync) -> dg.AssetsDefinition:
         retry_policy=dg.RetryPolicy(
             max_retries=2, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
         ),
-        pool=WRITER,
     )
-    def send(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+    def send(
+        context: dg.AssetExecutionContext, writer: dg.ResourceParam[Turn]
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        writer.take(context.log.info)
         try:
             result = run_sync(sync, settings())
         except LockedError as error:

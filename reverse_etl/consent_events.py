@@ -16,9 +16,10 @@ from typing import Any, get_args
 import duckdb
 
 from kinship.settings import Settings
+from kinship.sql import quoted
 from reverse_etl.config import Channel, Sync
 from reverse_etl.errors import ConfigurationError, LockedError
-from reverse_etl.warehouse import attached, quoted
+from reverse_etl.warehouse import attached
 
 SOURCE = "destinations"
 ANY_CHANNEL = "any"

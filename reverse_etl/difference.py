@@ -15,12 +15,13 @@ from datetime import datetime
 import duckdb
 
 from kinship.limits import warehouse_memory
+from kinship.sql import literal, quoted
 from reverse_etl.config import Sync
 from reverse_etl.errors import ConfigurationError
 from reverse_etl.gate import Gate, open_gate
 from reverse_etl.ledger import CLEARED, SUPERSEDED
 from reverse_etl.twins import follow_people
-from reverse_etl.warehouse import has_table, literal, one_row, quoted
+from reverse_etl.warehouse import has_table, one_row
 
 REASONS = (
     "suppressed", "no_consent", "denied", "withdrawn", "unknown", "opted_out", "null_key", "duplicate_key", "backoff",

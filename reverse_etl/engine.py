@@ -267,7 +267,10 @@ class _Run:
 
 @contextlib.contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM ends a run as ctrl-C does: what was heard is kept, what is on its way stays claimed."""
+    """SIGTERM ends a run as ctrl-C does: what was heard is kept, what is on its way stays claimed.
+
+    A script's background job begins with SIGINT ignored, and SIGTERM would be with it: for the run both count.
+    """
     ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     if not ours:
         yield
@@ -275,10 +278,15 @@ def _terminable() -> Iterator[None]:
 
     # asyncio.run turns SIGINT into a cancelled task, and that into KeyboardInterrupt
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    is_background = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if is_background:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if is_background:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def target_of(sync: Sync, settings: Settings, kinds: Mapping[str, str], meter: Meter) -> Target:

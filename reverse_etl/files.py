@@ -21,9 +21,9 @@ import duckdb
 import pyarrow as pa
 from pydantic import Field, field_validator, model_validator
 
+from kinship.sql import literal, quoted
 from reverse_etl.destination import Batch, Operation, Target
 from reverse_etl.limits import Limits, Options
-from reverse_etl.warehouse import literal, quoted
 
 Format = Literal["csv", "jsonl", "parquet"]
 

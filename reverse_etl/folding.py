@@ -9,12 +9,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kinship.sql import literal
 from reverse_etl.backoff import wait
 from reverse_etl.destination import Operation
 from reverse_etl.errors import LedgerError
 from reverse_etl.journal import About, Kind, Record
 from reverse_etl.outcomes import CLAIMS, OUTCOMES, RELEASED
-from reverse_etl.warehouse import literal
 
 SUPERSEDED = ""
 """In place of a payload's hash: the person has another record under another key, this one is to be taken back."""

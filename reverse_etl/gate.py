@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 import duckdb
 
+from kinship.sql import literal, quoted
 from reverse_etl.config import NOBODY, Sync
 from reverse_etl.errors import ConfigurationError
 from reverse_etl.suppression import hashed_key_sql, lay_out_suppressions
-from reverse_etl.warehouse import literal, one_row, quoted
+from reverse_etl.warehouse import one_row
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,14 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from kinship.sql import quoted
 from reverse_etl.config import Sync
 from reverse_etl.destination import Operation
 from reverse_etl.difference import columns_of, fields_of, gated_sql, key_sql, relation, sending_order
 from reverse_etl.errors import LockedError
 from reverse_etl.gate import open_gate, open_gate_again
 from reverse_etl.threads import in_thread
-from reverse_etl.warehouse import all_threads, attached, one_row, quoted
+from reverse_etl.warehouse import all_threads, attached, one_row
 
 ORDER = (Operation.ERASE, Operation.REMOVE, Operation.CHANGE, Operation.ADD)
 WINDOW = 50_000

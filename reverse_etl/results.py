@@ -7,8 +7,9 @@ from pathlib import Path
 
 import duckdb
 
+from kinship.sql import quoted
 from reverse_etl.errors import LockedError
-from reverse_etl.warehouse import attached, quoted
+from reverse_etl.warehouse import attached
 
 TABLES = """
 create schema if not exists {schema};

@@ -15,8 +15,9 @@ from typing import Literal, get_args
 
 import duckdb
 
+from kinship.sql import quoted
 from reverse_etl.errors import ConfigurationError
-from reverse_etl.warehouse import has_table, one_row, quoted
+from reverse_etl.warehouse import has_table, one_row
 
 Kind = Literal["email", "phone", "customer_id"]
 Action = Literal["suppress", "erase"]

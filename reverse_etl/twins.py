@@ -7,9 +7,10 @@
 
 import duckdb
 
+from kinship.sql import literal, quoted
 from reverse_etl.config import Sync
 from reverse_etl.ledger import SUPERSEDED
-from reverse_etl.warehouse import literal, one_row, quoted
+from reverse_etl.warehouse import one_row
 
 
 def follow_people(connection: duckdb.DuckDBPyConnection, sync: Sync, catalog: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 
 from kinship.lake import reach
+from kinship.sql import literal, quoted
 from reverse_etl.errors import ConfigurationError, LockedError
 
 
@@ -68,16 +69,6 @@ def all_threads(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         yield
     finally:
         connection.execute(f"set threads = {threads:d}")
-
-
-def quoted(name: str) -> str:
-    """An SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(value: str) -> str:
-    """An SQL string."""
-    return "'" + value.replace("'", "''") + "'"
 
 
 def one_row(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object] = ()) -> tuple[Any, ...]:

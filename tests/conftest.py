@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,11 @@ DBT = Path(sys.executable).with_name("dbt")
 # Minutes long: two processes share the suite by files, and one that begins with such a file at the end leaves the other
 # idle. The first needs no built company, so it goes on while that is built.
 LONG = ("destinations", "increments", "e2e", "recipes", "segments", "production", "survivorship", "published", "docs")
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # begun in a background of a script: Dagster hands that on to SIGTERM, and what is begun here inherits both
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -48,11 +54,15 @@ def addresses(printed: str) -> set[str]:
 
 @pytest.fixture(autouse=True)
 def same_environment() -> Iterator[None]:
-    """Put the environment back after each test: Dagster's home and dbt are given theirs by way of it."""
-    before = dict(os.environ)
+    """Put the environment back after each test: Dagster's home and dbt are given theirs by way of it.
+
+    And the main module, whose place Streamlit takes for its page: a new process of `multiprocessing` begins with it.
+    """
+    before, main = dict(os.environ), sys.modules["__main__"]
     yield
     os.environ.clear()
     os.environ.update(before)
+    sys.modules["__main__"] = main
 
 
 @pytest.fixture(scope="session")

@@ -48,7 +48,7 @@ class Sink(Destination):
     def __init__(self, target: Target) -> None:
         super().__init__(target)
         (url,) = credentials("sink", "KINSHIP_SINK_URL")
-        self._http = Http("sink", url, target.meter, timeout=2.0)
+        self._http = Http("sink", url, target.meter, timeout=30.0)
 
     @classmethod
     def limits(cls, object: str, options: Options) -> Limits:
@@ -113,7 +113,8 @@ class SinkServer(ToolServer):
         self.locked_out = False
         self.most_at_once = 0
         self._parallel = parallel
-        self._at_once = 0
+        self.at_once = 0
+        """Calls under way."""
         self._number = 0
         self._counting = threading.Lock()
         self.on_request: Any = None
@@ -124,15 +125,15 @@ class SinkServer(ToolServer):
 
     def answer(self, request: Request) -> Answer | None:
         with self._counting:
-            self._at_once += 1
-            self.most_at_once = max(self.most_at_once, self._at_once)
-            if self._at_once > self._parallel:
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+            if self.at_once > self._parallel:
                 self.broken.append("concurrency")
         try:
             return super().answer(request)
         finally:
             with self._counting:
-                self._at_once -= 1
+                self.at_once -= 1
 
     def handle(self, request: Request) -> Answer:
         if self.on_request is not None:

@@ -1,8 +1,10 @@
 """The command line as a user meets it: what it prints, and the exit code a script sees."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import duckdb
@@ -38,6 +40,30 @@ def test_wrong_use_is_2_and_says_what_is_allowed(built_company: Path, arguments:
     assert done.returncode == 2, done.stderr
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_a_script_began_in_the_background_can_be_ended(tmp_path: Path) -> None:
+    arguments = [KINSHIP, "demo", "--people", "1000000", "--out", str(tmp_path / "sources")]
+    process = subprocess.Popen(
+        arguments, env=environment(tmp_path), preexec_fn=ignore_interrupts, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        status = Path("/proc", str(process.pid), "status")
+        deadline = time.monotonic() + 60
+        while int(status.read_text().split("SigCgt:")[1].split()[0], 16) & 1 << signal.SIGINT - 1 == 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=60)[1] == "kinship: interrupted; the same command takes it up again\n"
+        assert process.returncode == 130
+    finally:
+        process.kill()
+        process.wait()
+
+
+def ignore_interrupts() -> None:
+    """As a script's shell begins what is followed by &."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def test_without_a_warehouse_the_message_names_the_command_that_builds_it(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from reverse_etl_house import House, people, use
 from test_orchestration import mailbox, webhook  # noqa: F401 - fixtures
 from vtiger_server import VtigerServer
 
+from orchestration.writing import WRITING
+
 # dagster-dbt's SQL parser warns its developers on import
 pytestmark = pytest.mark.filterwarnings("ignore:sqlglotrs is deprecated:DeprecationWarning")
 
@@ -40,7 +42,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
 def materialize(house: House, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
     from orchestration.syncs import _sync_asset
 
-    return dg.materialize([_sync_asset(house.sync)], instance=instance, raise_on_error=False)
+    return dg.materialize([_sync_asset(house.sync)], instance=instance, resources=WRITING, raise_on_error=False)
 
 
 def shown(result: dg.ExecuteInProcessResult) -> dict[str, Any]:

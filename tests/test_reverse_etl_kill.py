@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -279,23 +279,35 @@ def lone_run(house: House, before: Callable[[], None] | None = None) -> "subproc
     )  # fmt: skip
 
 
+def in_background() -> None:
+    """As a script's shell begins what is followed by &."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def in_foreground() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("begun", [in_foreground, in_background])
 def test_a_run_that_is_broken_off_leaves_claims_and_the_next_goes_on(
-    sink: tuple[House, SinkServer], number: signal.Signals
+    sink: tuple[House, SinkServer], number: signal.Signals, begun: Callable[[], None]
 ) -> None:
     house, server = sink
-    server.faults.latency = 0.3  # 15 s for all, four at a time: no run ends before the signal
+    is_broken_off = threading.Event()
+    # no run ends before the signal: from 240 rows on nothing is answered
+    server.on_request = lambda _: len(server.records) < 240 or is_broken_off.wait(60)
     house.want(sink_rows(range(2000), "a"))
-    with lone_run(house) as process:
-        wait_for(lambda: len(server.records) > 200)  # the answers to the first are written down by then
-        time.sleep(0.15)  # as a rule the next batches are on their way by now
+    with lone_run(house, begun) as process:
+        wait_for(lambda: len(server.records) >= 240 and server.at_once >= 4, 120)
         process.send_signal(number)
         _, told = process.communicate(timeout=120)
+    is_broken_off.set()
+    wait_for(lambda: server.at_once == 0)  # what was on its way arrives, too
     assert process.returncode != 0 and "KeyboardInterrupt" in told
     accepted, claimed = house.query_ledger("select (select count(*) from accepted), (select count(*) from claims)")[0]
     assert 0 < accepted < 2000 and len(server.records) - accepted <= claimed <= 40
     assert house.query("select status, added from reverse_etl.sync_runs") == [("interrupted", accepted)]
-    server.faults.latency = 0.0
     assert run_sync(house.sync, house.settings).added == 2000 - accepted
     assert server.held == sorted((row["email"], row["value"]) for row in sink_rows(range(2000), "a"))
 

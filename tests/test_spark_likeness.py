@@ -28,7 +28,7 @@ def company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, pa.Tab
     columns = ", ".join(records.column_names[1:])
     keyed = duckdb.sql(
         f"select 'crm' as source, 'c' || node_id as record_id, {columns}, md5(concat_ws('|', {columns}))"
-        " as attributes_hash, node_id from records"
+        " as attributes_hash, timestamp '2026-01-01' as changed_at, node_id from records"
     ).to_arrow_table()
     return {
         "attributes": keyed.drop_columns(["node_id"]),

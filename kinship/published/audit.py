@@ -10,7 +10,8 @@ from kinship.published.publication import Publication
 from kinship.published.reader import open_publication
 from kinship.published.search import SEARCH
 from kinship.published.writing import types_in
-from reverse_etl.warehouse import one_row, quoted
+from kinship.sql import quoted
+from reverse_etl.warehouse import one_row
 
 PERSONAL = {
     "an e-mail address": r"[^\s@<>]+@[^\s@<>]+\.[A-Za-z]{2,}",

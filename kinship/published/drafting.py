@@ -35,10 +35,11 @@ from kinship.published.writing import (
     write_parquet,
 )
 from kinship.settings import Settings
+from kinship.sql import literal, quoted
 from reverse_etl.config import load_syncs
 from reverse_etl.results import TABLES
 from reverse_etl.status import sync_status
-from reverse_etl.warehouse import attached, has_table, literal, one_row, quoted
+from reverse_etl.warehouse import attached, has_table, one_row
 
 PATIENCE = 10.0
 """Seconds to wait for whoever writes the warehouse."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from kinship.errors import StoppedByGuard
-from reverse_etl.warehouse import quoted
+from kinship.sql import quoted
 
 KEPT = ("none", "group")
 """`none`: looked at, holds no personal data. `group`: says which of a few large groups a person belongs to."""

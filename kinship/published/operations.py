@@ -19,10 +19,11 @@ import duckdb
 from kinship.published.outputs import Output
 from kinship.published.writing import FULL
 from kinship.settings import Settings
+from kinship.sql import quoted
 from kinship.warehouse import raw_sources
 from reverse_etl.config import Sync
 from reverse_etl.status import sync_status
-from reverse_etl.warehouse import has_table, quoted
+from reverse_etl.warehouse import has_table
 
 SCHEMA = "operations"
 

@@ -9,7 +9,8 @@ import duckdb
 from kinship.errors import KinshipError, StoppedByGuard
 from kinship.published.masking import masked
 from kinship.published.outputs import Output
-from reverse_etl.warehouse import literal, one_row, quoted
+from kinship.sql import literal, quoted
+from reverse_etl.warehouse import one_row
 
 STORAGE = "v1.4.0"
 """Clients from DuckDB 1.4 on can open the files; later writes keep it so."""
