@@ -24,9 +24,8 @@ from pathlib import Path
 
 import duckdb
 from sampling import sampled, watch
-from scale_data import write_company
+from scale_data import hold_back_last_day, write_company
 
-from demo.company import DEFAULT_END
 from kinship.settings import ROOT
 
 LAYERS = ("customers", "predictions", "segments", "reporting")
@@ -153,10 +152,7 @@ def main() -> None:
         folder.mkdir()
         sources, later = template / "sources", Path(name) / "later"
         write_company(asked.template, sources)
-        for path in sorted(sources.rglob(f"*{DEFAULT_END:%Y-%m-%d}*")):
-            held = later / path.relative_to(sources)
-            held.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(path, held)
+        hold_back_last_day(sources, later)
         run_pipeline(template)
         seconds, rows = copy(template, folder / "warehouse.duckdb", asked.copies)
         with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as connection:

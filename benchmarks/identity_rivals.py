@@ -21,16 +21,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kinship.sql import quoted
+
 Columns = dict[str, str]
 
 
 def parse_columns(text: str) -> Columns:
     """`first_name=given_name,dob=birth_date` as column -> type."""
     return dict(pair.split("=", 1) for pair in text.split(","))  # type: ignore[misc]
-
-
-def _quoted(column: str) -> str:
-    return '"' + column.replace('"', '""') + '"'
 
 
 def _of_type(columns: Columns, *types: str) -> list[str]:
@@ -47,7 +45,7 @@ def key_rows(rows: str, identifier: str, columns: Columns) -> pa.Table:
     """
 
     def text(column: str) -> str:
-        return f"nullif(lower(trim(cast({_quoted(column)} as varchar))), '')"
+        return f"nullif(lower(trim(cast({quoted(column)} as varchar))), '')"
 
     keys = [f"'{kind}:' || {text(column)}" for kind in ("email", "national_id") for column in _of_type(columns, kind)]
     keys += [
@@ -56,7 +54,7 @@ def key_rows(rows: str, identifier: str, columns: Columns) -> pa.Table:
     names, births = _of_type(columns, "given_name", "family_name", "full_name"), _of_type(columns, "birth_date")
     if names and births:
         keys.append("'name:' || " + " || '|' || ".join(text(column) for column in names + births))
-    selects = [f"select cast({_quoted(identifier)} as varchar) as record, {key} as key from rows" for key in keys]
+    selects = [f"select cast({quoted(identifier)} as varchar) as record, {key} as key from rows" for key in keys]
     connection = duckdb.connect()
     connection.execute(f"create view rows as from read_parquet('{rows}')")
     return connection.execute(" union all ".join(selects)).to_arrow_table()
@@ -231,12 +229,12 @@ def link(rows: str, identifier: str, columns: Columns, name: str) -> pa.Table:
     wanted = SETTINGS[name](columns)
     api = DuckDBAPI()
     texts = ", ".join(
-        f"nullif(trim(cast({_quoted(column)} as varchar)), '') as {_quoted(column)}"
+        f"nullif(trim(cast({quoted(column)} as varchar)), '') as {quoted(column)}"
         for column, kind in columns.items()
         if kind != "ignore"
     )
     api.duckdb_con.execute(
-        f"create table people as select cast({_quoted(identifier)} as varchar) as record, {texts} "
+        f"create table people as select cast({quoted(identifier)} as varchar) as record, {texts} "
         f"from read_parquet('{rows}')"
     )
     settings = SettingsCreator(

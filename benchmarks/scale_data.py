@@ -81,6 +81,21 @@ def write_company(people: int, out: Path, days: int = DAYS, processes: int = 2) 
         return sum(part.result() for part in parts)
 
 
+def hold_back_last_day(sources: Path, later: Path) -> None:
+    """Take the last day out of the sources; what is copied back from `later` brings it.
+
+    Its daily files are moved, and monthly ones lose its lines.
+    """
+    daily, monthly = (sorted(sources.rglob(f"*{DEFAULT_END:{form}}")) for form in ("%Y-%m-%d*", "%Y-%m_*.csv"))
+    for path in (*daily, *monthly):
+        held = later / path.relative_to(sources)
+        held.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(path, held)
+        if path in monthly:
+            with held.open(encoding="utf-8") as whole, path.open("w", encoding="utf-8") as before:
+                before.writelines(line for line in whole if f"{DEFAULT_END}" not in line)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("people", type=int)
