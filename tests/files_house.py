@@ -27,6 +27,14 @@ def _render(text: str, **context: Any) -> str:
     return _template(text).render(context).split("[text]")[-1]
 
 
+class Config(dict[str, Any]):
+    """What a model says of itself: `config(...)` says it, `config.get(...)` asks."""
+
+    def __call__(self, **said: Any) -> str:
+        self.update(said)
+        return ""
+
+
 class FilesHouse:
     """The raw table `source`.`table`, its `extracted_files`, and the model over them, `model`; variables are `vars`."""
 
@@ -62,8 +70,8 @@ class FilesHouse:
     def build(self, *, table: str = "held", hook: bool = True) -> None:
         """Build the model into a table, by an increment where it is there."""
         exists = bool(self.connection.execute("from duckdb_tables() where table_name = ?", [table]).fetchall())
-        config: dict[str, Any] = {}
-        context = self._context(table, exists) | {"config": lambda **said: config.update(said) or ""}
+        context = self._context(table, exists)
+        config = context["config"]
         sql = _render(self.text, **context)
         if exists:
             self.connection.execute(f"create or replace temp table told as {sql}")
@@ -79,7 +87,7 @@ class FilesHouse:
 
     def increment(self) -> str:
         """The statement whose rows are merged into the table `held`."""
-        return _render(self.text, **self._context("held", True) | {"config": lambda **_: ""})
+        return _render(self.text, **self._context("held", True))
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         return self.connection.execute(query).fetchall()
@@ -99,6 +107,7 @@ class FilesHouse:
 
         return {
             "adapter": Adapter,
+            "config": Config(),
             "dbt": SimpleNamespace(string_literal=lambda text: "'" + text.replace("'", "''") + "'"),
             "execute": True,
             "is_incremental": lambda: exists,

@@ -2,18 +2,17 @@
     How a table of latest appearances follows what was taken in since (docs/increments.md). Each row says in its column `file_id` out of which
     file its record is. Records of files that no row speaks of are read, and what is told of those records in other files; who was told by a
     file that no longer counts is read again whole. Each step may be broken off: the next run sees what is missing by the files alone.
-    `key` is the raw table's column, `held_key` what this table calls it (default the same).
+    `key` is the raw table's column; this table calls it by the name of its `unique_key`.
 -#}
 
 {#- Raw records out of which the rows that are new or other than in this table can be made; all of them when there is no table yet. -#}
-{% macro records_taken_in(source_name, table_name, key, held_key=none) -%}
+{% macro records_taken_in(source_name, table_name, key) -%}
     {%- set records = raw(source_name, table_name) -%}
-    {%- set held_key = held_key or key -%}
     {%- if not follows_files(['file_id']) -%}
     {{ records }}
     {%- else -%}
     {%- set fresh = fresh_files(source_name, table_name) -%}
-    {%- set first_file = run_query(first_file_told_again(records, fresh, source_name, table_name, key, held_key)).rows[0][0] -%}
+    {%- set first_file = run_query(first_file_told_again(records, fresh, source_name, table_name, key)).rows[0][0] -%}
     (
         select record.*
         from {{ records }} as record
@@ -23,9 +22,9 @@
         select record.*
         from {{ records }} as record
         inner join (
-            select {{ key }} from ({{ gone_records(source_name, table_name, key, held_key) }}) as gone
+            select {{ key }} from ({{ gone_records(source_name, table_name, key) }}) as gone
             union
-            select {{ key }} from ({{ records_told_again(records, fresh, key, held_key) }}) as again
+            select {{ key }} from ({{ records_told_again(records, fresh, key) }}) as again
         ) as known on record.{{ key }} = known.{{ key }}
         left join ({{ fresh }}) as fresh on record._file_id = fresh.file_id
         where record._file_id >= {{ dbt.string_literal(first_file) }} and fresh.file_id is null
@@ -94,11 +93,11 @@
 {%- endmacro %}
 
 {#- Deletes rows out of files that count no more. A post-hook. -#}
-{% macro delete_gone_files(source_name, key) -%}
+{% macro delete_gone_files(source_name) -%}
     {%- if is_incremental() -%}
     merge into {{ this }} as held
-    using ({{ out_of_gone_files(source_name, key) }}) as gone
-        on held.{{ key }} = gone.{{ key }}
+    using ({{ out_of_gone_files(source_name, config.get('unique_key')) }}) as gone
+        on held.{{ config.get('unique_key') }} = gone.{{ config.get('unique_key') }}
     when matched then delete
     {%- endif -%}
 {%- endmacro %}
@@ -112,8 +111,8 @@
 {%- endmacro %}
 
 {#- Records of this table that are out of a file which counts no more, and those that such a file says were deleted. -#}
-{% macro gone_records(source_name, table_name, key, held_key) -%}
-    {{ out_of_gone_files(source_name, held_key, key) }}
+{% macro gone_records(source_name, table_name, key) -%}
+    {{ out_of_gone_files(source_name, config.get('unique_key'), key) }}
     union
     select record.{{ key }}
     from {{ source(source_name, table_name) }} as record
@@ -121,20 +120,21 @@
     where record._kinship_deleted_at is not null and not files.is_current
 {%- endmacro %}
 
-{% macro out_of_gone_files(source_name, held_key, key=none) -%}
-    select held.{{ held_key }}{{ ' as ' ~ key if key and key != held_key }}
+{#- What the rows of this table that are out of a file which counts no more have in `column`. -#}
+{% macro out_of_gone_files(source_name, column, name=none) -%}
+    select held.{{ column }}{{ ' as ' ~ name if name and name != column }}
     from {{ this }} as held
     left join {{ source(source_name, 'extracted_files') }} as files on held.file_id = files.file_id and files.is_current
     where files.file_id is null
 {%- endmacro %}
 
 {#- Records of this table that fresh files tell again, each with the file it is out of. -#}
-{% macro records_told_again(records, fresh, key, held_key) -%}
+{% macro records_told_again(records, fresh, key) -%}
     select distinct
         record.{{ key }},
         held.file_id
     from {{ this }} as held
-    inner join {{ records }} as record on held.{{ held_key }} = record.{{ key }}
+    inner join {{ records }} as record on held.{{ config.get('unique_key') }} = record.{{ key }}
     inner join ({{ fresh }}) as fresh on record._file_id = fresh.file_id
 {%- endmacro %}
 
@@ -142,14 +142,14 @@
     The first file that must be read for records told again or gone; NULL when there are none. File ids grow with time, and the row held is
     later than all that was told of its record before.
 -#}
-{% macro first_file_told_again(records, fresh, source_name, table_name, key, held_key) -%}
+{% macro first_file_told_again(records, fresh, source_name, table_name, key) -%}
     select min(file_id) as file_id
     from (
-        select file_id from ({{ records_told_again(records, fresh, key, held_key) }}) as again
+        select file_id from ({{ records_told_again(records, fresh, key) }}) as again
         union all
         select record._file_id as file_id
         from {{ records }} as record
-        inner join ({{ gone_records(source_name, table_name, key, held_key) }}) as gone on record.{{ key }} = gone.{{ key }}
+        inner join ({{ gone_records(source_name, table_name, key) }}) as gone on record.{{ key }} = gone.{{ key }}
     ) as told
 {%- endmacro %}
 
@@ -157,9 +157,8 @@
     Deletes rows of records that no file tells of any more, or of which the latest word is that they were deleted. A post-hook. Hardly any
     source tells of deletions: where none does, nothing is put in order to find the latest word.
 -#}
-{% macro delete_untold(source_name, table_name, key, changed_at=none, held_key=none) -%}
+{% macro delete_untold(source_name, table_name, key, changed_at=none) -%}
     {%- if is_incremental() -%}
-    {%- set held_key = held_key or key -%}
     {%- set records = raw(source_name, table_name) -%}
     {%- set words = 'select distinct ' ~ key ~ ' from ' ~ records ~ ' as told where _kinship_deleted_at is not null' -%}
     {%- set deleted -%}
@@ -172,7 +171,7 @@
     merge into {{ this }} as held
     using (
         select {{ key }}
-        from ({{ out_of_gone_files(source_name, held_key, key) }}) as gone
+        from ({{ out_of_gone_files(source_name, config.get('unique_key'), key) }}) as gone
         {%- if run_query('select count(*) from (' ~ words ~ ') as deleted').rows[0][0] %}
         union
         select {{ key }}
@@ -181,7 +180,7 @@
         where appearance = 1 and _kinship_deleted_at is not null
         {%- endif %}
     ) as untold
-        on held.{{ held_key }} = untold.{{ key }}
+        on held.{{ config.get('unique_key') }} = untold.{{ key }}
     when matched then delete
     {%- endif -%}
 {%- endmacro %}

@@ -3,7 +3,7 @@
     unique_key='line_id',
     incremental_strategy='merge',
     on_schema_change='append_new_columns',
-    post_hook="{{ delete_gone_files('erp', 'line_id') }}",
+    post_hook="{{ delete_gone_files('erp') }}",
 ) }}
 
 {%- set content -%}

@@ -3,7 +3,7 @@
     unique_key='order_id',
     incremental_strategy='merge',
     on_schema_change='append_new_columns',
-    post_hook="{{ delete_untold('shopify', 'orders', 'id', 'updated_at', held_key='order_id') }}",
+    post_hook="{{ delete_untold('shopify', 'orders', 'id', 'updated_at') }}",
 ) }}
 
 with
@@ -11,7 +11,7 @@ with
 appearances as (
     {{ latest_appearances(
         'shopify', 'orders',
-        key='id', changed_at='updated_at', relation=records_taken_in('shopify', 'orders', 'id', held_key='order_id')
+        key='id', changed_at='updated_at', relation=records_taken_in('shopify', 'orders', 'id')
     ) }}
 ),
 
