@@ -91,6 +91,7 @@ VARS = {
     "identity_levels": {"strict": 14, "default": 4, "broad": 1},
     "identity_name_noise": 0.9,
     "identity_names_per_person": 3,
+    "identity_review_questions": 1000,
     "identity_graph_buckets": 16,
     "as_of": "",
 }

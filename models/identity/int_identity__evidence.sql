@@ -12,6 +12,7 @@ found as (
 ),
 
 {% if is_incremental() -%}
+-- read once: DuckDB keeps a CTE that is read twice, here 22 GB of temporary files at a million people
 known as (
     select * from {{ this }}
 ),
@@ -74,7 +75,7 @@ evidence as (
         last_seen_at,
         is_current,
         case
-            when has_changed then (select coalesce(max(changed_in), 0) + 1 from known)
+            when has_changed then (select coalesce(max(held.changed_in), 0) + 1 from {{ this }} as held)
             else known_changed_in
         end as changed_in
     from compared

@@ -16,9 +16,12 @@
         from {{ ref('int_identity__evidence') }} as evidence
         inner join nodes on evidence.left_id = nodes.node_id
         -- what counts at no level speaks for or against its neighbours, and joins no components
-        inner join nodes as right_nodes
-            on evidence.right_id = right_nodes.node_id and nodes.component_id = right_nodes.component_id
-        where evidence.kind = 'link' and evidence.is_current
+        inner join nodes as right_nodes on evidence.right_id = right_nodes.node_id
+        where
+            evidence.kind = 'link'
+            and evidence.is_current
+            -- an equation could be joined by first: all pairs of a component, which may have a million records
+            and nodes.component_id - right_nodes.component_id = 0
     )
 {%- endset %}
 
@@ -55,9 +58,11 @@ aparts as (
         left_nodes.component_id
     from {{ ref('int_identity__evidence') }} as evidence
     inner join nodes as left_nodes on evidence.left_id = left_nodes.node_id
-    inner join nodes as right_nodes
-        on evidence.right_id = right_nodes.node_id and left_nodes.component_id = right_nodes.component_id
-    where evidence.kind = 'apart' and evidence.is_current
+    inner join nodes as right_nodes on evidence.right_id = right_nodes.node_id
+    where
+        evidence.kind = 'apart'
+        and evidence.is_current
+        and left_nodes.component_id - right_nodes.component_id = 0
 ),
 
 -- a component in which nothing can be refused is not walked through
