@@ -343,5 +343,7 @@ def test_every_model_shares_orders_out_by_its_definition(people: list[tuple[list
             "time_decay": [0.5 ** ((moment - touch[3]) / (VARS["attribution_half_life_days"] * DAY)) for touch in path],
             "data_driven": [effects[touch[1]] / met[touch[1]] for touch in path],
         }[model]
+        # a path of channels without effect is shared evenly
+        raw = raw if sum(raw) else [1.0] * len(path)
         due = {touch[0]: share / sum(raw) for touch, share in zip(path, raw, strict=True) if share > 0}
         assert shares == pytest.approx(due, abs=1e-9)

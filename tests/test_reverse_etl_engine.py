@@ -95,7 +95,10 @@ def test_refused_credentials_stop_all_and_keep_what_was_accepted(house: House, s
     with pytest.raises(AuthenticationError):
         run(house)
     (accepted,) = house.query_ledger("select count(*) from accepted")[0]
-    assert 0 < accepted < 100 and accepted == len(server.records)
+    assert 0 < accepted < 100
+    # what another worker had on its way may have arrived: its claim tells the next run to look
+    known = house.query_ledger("select key from accepted union select key from claims")
+    assert {who for who, _ in server.records.values()} <= {key for (key,) in known}
     assert house.query("select status, added from reverse_etl.sync_runs") == [("failed", accepted)]
     server.on_request, server.locked_out = None, False
     assert run(house).added == 100 - accepted
