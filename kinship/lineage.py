@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from kinship.errors import KinshipError
-from kinship.manifest import dbt_executable, prepare_manifest
+from kinship.manifest import dbt_executable, prepare_manifest, target_folder
 from kinship.settings import ROOT, Settings
 
 
@@ -17,7 +17,7 @@ def write_page(settings: Settings) -> Path:
     project does not parse or the warehouse cannot be read.
     """
     prepare_manifest()
-    work = settings.state / "dbt" / "docs"
+    work = target_folder("docs")
     done = subprocess.run(
         [
             dbt_executable(), "--quiet", "docs", "generate", "--static",

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -60,7 +61,7 @@ def prepare_manifest() -> Path:
         _show_to_mf(path)
         return path
     stamp.unlink(missing_ok=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    target_folder(path.parent.name)
     exposures.forget_removed(now.exposures, ROOT / "models")
     _parse(path.parent)
     if exposures.write(now.exposures, json.loads(path.read_text())):
@@ -68,6 +69,21 @@ def prepare_manifest() -> Path:
     stamp.write_text(wanted)
     _show_to_mf(path)
     return path
+
+
+def target_folder(name: str) -> Path:
+    """A folder for one purpose's artefacts of dbt, overwritten by the next run, that starts from the latest parse.
+
+    The latest of any purpose: dbt reads the whole project anew (24 processor seconds) where the warehouse has moved,
+    and the manifest is no newer for that.
+    """
+    folder = settings().state / "dbt" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    own = folder / "partial_parse.msgpack"
+    latest = max(folder.parent.glob(f"*/{own.name}"), key=lambda parse: parse.stat().st_mtime, default=own)
+    if latest != own:
+        shutil.copy2(latest, own)
+    return folder
 
 
 def _show_to_mf(manifest: Path) -> None:

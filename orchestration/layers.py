@@ -1,16 +1,14 @@
 """The dbt models as Dagster assets: one op per stretch between two gates, as a check stops only the ops after it."""
 
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from graphlib import TopologicalSorter
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 
 from kinship import builds, quality
-from kinship.manifest import dbt_executable, load_manifest, manifest_path
+from kinship.manifest import dbt_executable, load_manifest, target_folder
 from kinship.segments.header import header, is_segment
 from kinship.settings import ROOT, settings
 from kinship.warehouse import connect
@@ -66,17 +64,6 @@ def dbt_resource() -> DbtCliResource:
     )
 
 
-def _target_folder(stretch: str) -> Path:
-    """A folder for each op's artefacts, overwritten by the next run, that starts from the parse already done."""
-    folder = settings().state / "dbt" / stretch
-    folder.mkdir(parents=True, exist_ok=True)
-    parsed = manifest_path().with_name("partial_parse.msgpack")
-    own = folder / parsed.name
-    if parsed.exists() and (not own.exists() or own.stat().st_mtime < parsed.stat().st_mtime):
-        shutil.copy2(parsed, own)
-    return folder
-
-
 def _stretch(name: str, paths: Sequence[str]) -> dg.AssetsDefinition:
     @dbt_assets(
         manifest=load_manifest(),
@@ -108,7 +95,7 @@ def _stretch(name: str, paths: Sequence[str]) -> dg.AssetsDefinition:
             *("--log-level-file", "none"),
             *(["--full-refresh"] if rebuild else []),
         ]
-        folder = _target_folder(name)
+        folder = target_folder(name)
         results = folder / "run_results.json"
         results.unlink(missing_ok=True)  # of the run before
         try:

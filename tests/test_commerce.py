@@ -7,7 +7,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from conftest import DBT, call, environment
+from conftest import call_dbt, place
 from raw_tables import write_raw_tables
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,18 +30,18 @@ CHECKS = (
 
 def build(data: Path) -> None:
     """Build what `COMMERCE` needs, in the warehouse in `data`, and try the checks of money on it."""
-    targets = ("--target-path", str(data / "target"), "--log-path", str(data / "logs"))
     selected = (*(f"+{model}" for model in COMMERCE), *CHECKS)
-    done = call(DBT, "build", *targets, "--indirect-selection", "empty", "--select", *selected, env=environment(data))
+    done = call_dbt("build", "--indirect-selection", "empty", "--select", *selected, data=data)
     assert done.returncode == 0, done.stdout[-4000:]
 
 
 @pytest.fixture(scope="module")
-def shop_of_gifts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+def shop_of_gifts() -> Iterator[duckdb.DuckDBPyConnection]:
     """A year of a real gift shop's invoices, as the till of a company without any other source."""
     if not ONLINE_RETAIL.exists():
         pytest.skip("the shared test data (online_retail) is not here")
-    data = tmp_path_factory.mktemp("gifts")
+    data = place() / "data"
+    data.mkdir()
     write_raw_tables(data / "warehouse.duckdb", {})
     with duckdb.connect(str(data / "warehouse.duckdb")) as connection:
         connection.execute(
@@ -76,6 +76,31 @@ def test_the_cleaned_takings_of_a_real_till_come_out_as_orders(shop_of_gifts: du
         "select count(*) from customers.customer_orders where gross_amount <> "
         "(select sum(net_amount) from customers.customer_order_lines where order_id = customer_orders.order_id)",
     ) == (0,)
+
+
+def test_staging_tells_apart_half_a_million_lines_of_the_till(shop_of_gifts: duckdb.DuckDBPyConnection) -> None:
+    orders = one(
+        shop_of_gifts,
+        "select count(*), count(distinct record_id), sum(gross_amount) from staging.stg_erp__orders "
+        "where record_id is not null",
+    )
+    assert orders == (18_437, 4_266, Decimal("8520125.27"))
+    net = one(
+        shop_of_gifts,
+        "select (select sum(gross_amount) from staging.stg_erp__orders) "
+        "- (select sum(amount) from staging.stg_erp__refunds)",
+    )
+    assert net == (Decimal("9161996.18"),)
+    lines = dict(
+        shop_of_gifts.execute(
+            "select line_class, count(*) from staging.stg_erp__invoice_lines group by line_class"
+        ).fetchall()
+    )
+    assert sum(lines.values()) == 502_938
+    assert lines["without_customer"] + lines["cancellation_without_customer"] == 100_207
+    assert lines["cancellation"] + lines["cancellation_without_customer"] == 9_877
+    twins = one(shop_of_gifts, "select count(*) from staging.stg_erp__invoice_lines where is_exact_duplicate")
+    assert twins == (6_544,)
 
 
 def test_what_is_sold_and_given_back_is_all_the_till_took(shop_of_gifts: duckdb.DuckDBPyConnection) -> None:

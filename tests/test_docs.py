@@ -2,11 +2,12 @@
 
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import DBT, KINSHIP, ROOT, call, environment
+from conftest import KINSHIP, ROOT, call, call_dbt, environment, place
 
 DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 SHARED = ROOT.parent / "shared" / "data"
@@ -36,6 +37,7 @@ ELSEWHERE = {
     "make test-spark",
     "kinship dev",
     # tests/test_production.py
+    "kinship docs",
     "kinship webserver",
     "kinship webserver --read-only",
     "kinship daemon",
@@ -87,7 +89,6 @@ HERE = {
     "kinship extract",
     "kinship check erp",
     "kinship check file",
-    "kinship docs",
     "kinship demo --until 2026-07-07",
 }
 
@@ -153,7 +154,9 @@ def test_every_table_the_readme_names_is_there(built_company: Path) -> None:
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared test data is not beside the checkout")
-def test_real_data_goes_through_the_sources_it_resembles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_real_data_goes_through_the_sources_it_resembles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read_project: Callable[[Path], Path]
+) -> None:
     for origin in (
         "banking77/banking77_train.parquet",
         "otto/otto_events_sample.parquet",
@@ -170,12 +173,12 @@ def test_real_data_goes_through_the_sources_it_resembles(tmp_path: Path, monkeyp
             if "to 'hubspot/" not in statement:  # tests/test_hubspot.py
                 connection.execute(statement)
 
-    data = tmp_path / "data"
+    data = read_project(place() / "data")
     paths = {f"KINSHIP_{source.upper()}_PATH": str(tmp_path / source) for source in ("zendesk", "segment")}
     done = call(KINSHIP, "extract", env=environment(data, **paths))
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     skipped = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
-    built = call(DBT, "build", "--select", "+customer_events", *skipped, env=environment(data, **paths))
+    built = call_dbt("build", "--select", "+customer_events", *skipped, data=data, **paths)
     assert built.returncode == 0, built.stdout[-3000:]
     with duckdb.connect(str(data / "warehouse.duckdb"), read_only=True) as connection:
         told = dict(

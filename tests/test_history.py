@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from conftest import DBT, ROOT, call, environment
+from conftest import ROOT, call_dbt
 
 RECIPE = next(
     statement
@@ -33,7 +33,7 @@ class Company:
 
     def snapshot(self, as_of: datetime) -> None:
         self.run("update customers.int_customers__as_of set as_of = ?", as_of)
-        done = call(DBT, "snapshot", env=environment(self.data))
+        done = call_dbt("snapshot", data=self.data)
         assert done.returncode == 0, done.stdout[-2000:]
 
     def known(self, moment: str) -> dict[str, str]:

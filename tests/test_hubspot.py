@@ -6,11 +6,12 @@ import shutil
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-from conftest import DBT, KINSHIP, ROOT, call, environment
+from conftest import KINSHIP, ROOT, call, call_dbt, environment, place
 
 FIVETRAN = ROOT.parent / "shared" / "data" / "fivetran_seeds" / "hubspot"
 WANTED = ("customers", "customer_deals", "customer_leads", "customer_consents", "customer_events", "accounts")
@@ -78,7 +79,7 @@ def recipe() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def query(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Query]:
+def query(tmp_path_factory: pytest.TempPathFactory, read_project: Callable[[Path], Path]) -> Iterator[Query]:
     folder = tmp_path_factory.mktemp("hubspot")
     for source, tables in {"shopify": SHOPIFY, "hubspot": HUBSPOT}.items():
         for table, records in tables.items():
@@ -93,14 +94,14 @@ def query(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Query]:
             patch.chdir(folder)
             for statement in recipe():
                 connection.execute(statement)
-    settings = environment(folder / "data", KINSHIP_SOURCES=str(folder))
-    done = call(KINSHIP, "extract", env=settings)
+    data = read_project(place() / "data")
+    done = call(KINSHIP, "extract", env=environment(data, KINSHIP_SOURCES=str(folder)))
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     models = [f"+{name}" for name in WANTED] + ["+rpt_source_accounting", "every_raw_record_is_accounted_for"]
     skipped = ("--exclude-resource-type", "unit_test", "--indirect-selection", "empty")
-    built = call(DBT, "build", "--select", *models, *skipped, env=settings)
+    built = call_dbt("build", "--select", *models, *skipped, data=data)
     assert built.returncode == 0, built.stdout[-4000:]
-    with duckdb.connect(str(folder / "data" / "warehouse.duckdb"), read_only=True) as connection:
+    with duckdb.connect(str(data / "warehouse.duckdb"), read_only=True) as connection:
         yield lambda text: connection.execute(text).fetchall()
 
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import duckdb
 import pytest
-from conftest import DBT, ROOT, call, environment
+from conftest import ROOT, call_dbt, dbt_target
 from macros import render
 
 from kinship.segments.header import header, headers
@@ -35,7 +35,7 @@ def build(project: Path, company: Path, introduction: str = HEADER, **segments: 
     for name, sql in segments.items():
         (folder / f"{name}.sql").write_text(introduction + sql)
     books = ("path:models/segments/memberships", "path:models/reporting/rpt_segment_sizes.sql")
-    return call(DBT, "build", "--select", *books, *segments, env=environment(company), cwd=project).stdout
+    return call_dbt("build", "--select", *books, *segments, data=company, cwd=project).stdout
 
 
 def look_from(company: Path, moment: str) -> None:
@@ -194,9 +194,9 @@ def test_python_reads_what_dbt_checks() -> None:
 def test_a_table_says_what_the_headers_say(project: Path, company: Path) -> None:
     introduction = HEADER.replace("a trial.", "a trial of O'Neill's\n    in two lines: 1 \\ 2.")
     build(project, company, introduction, trial=first_customers(1))
-    call(DBT, "build", "--select", "rpt_segments", env=environment(company), cwd=project)
+    call_dbt("build", "--select", "rpt_segments", data=company, cwd=project, DBT_WRITE_JSON="true")
     found = look_up(company, "select segment, what, owner, purpose from reporting.rpt_segments order by segment")
-    told = headers(json.loads((project / "target" / "manifest.json").read_text()))
+    told = headers(json.loads((dbt_target() / "manifest.json").read_text()))
     assert found == [(one.name, one.what, one.owner, one.purpose) for one in told]
     assert ("trial", "a trial of O'Neill's in two lines: 1 \\ 2.", "trial@example.com", "marketing") in found
     syncs = dict(look_up(company, "select segment, syncs from reporting.rpt_segments"))

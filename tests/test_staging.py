@@ -1,9 +1,7 @@
-"""Staging on a small hand-checked company, and on half a million real invoice lines."""
+"""Staging on a small hand-checked company; half a million real invoice lines are in test_commerce.py."""
 
 import hashlib
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from decimal import Decimal
@@ -13,28 +11,13 @@ from typing import Any
 import duckdb
 import pytest
 import yaml
+from conftest import call_dbt, place
 from raw_tables import write_raw_tables
 from staging_company import COMPANY
 
 ROOT = Path(__file__).resolve().parents[1]
-ONLINE_RETAIL = ROOT.parent / "shared" / "data" / "online_retail"
 Rows = list[tuple[Any, ...]]
 Query = Callable[[str], Rows]
-
-
-def dbt(folder: Path, *arguments: str) -> None:
-    """Run dbt on the warehouse in `folder`, with the project's own target and logs left alone."""
-    command = [
-        Path(sys.executable).with_name("dbt"),
-        *arguments,
-        "--target-path",
-        folder / "target",
-        "--log-path",
-        folder / "logs",
-    ]
-    environment = {"PATH": "/usr/bin:/bin", "KINSHIP_DATA": str(folder)}
-    result = subprocess.run([str(part) for part in command], cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert result.returncode == 0, result.stdout[-4000:]
 
 
 def reader(folder: Path) -> Iterator[Query]:
@@ -43,8 +26,9 @@ def reader(folder: Path) -> Iterator[Query]:
 
 
 @pytest.fixture(scope="module")
-def query(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Query]:
-    folder = tmp_path_factory.mktemp("company")
+def query() -> Iterator[Query]:
+    folder = place() / "data"
+    folder.mkdir()
     write_raw_tables(folder / "warehouse.duckdb", COMPANY)
     selection = [
         "path:models/staging",
@@ -53,7 +37,8 @@ def query(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Query]:
         "identity_policy",
         "every_raw_record_is_accounted_for",
     ]
-    dbt(folder, "build", "--indirect-selection", "cautious", "--select", *selection)
+    built = call_dbt("build", "--indirect-selection", "cautious", "--select", *selection, data=folder)
+    assert built.returncode == 0, built.stdout[-4000:]
     yield from reader(folder)
 
 
@@ -427,49 +412,3 @@ def test_what_was_deleted_in_the_system_is_gone_and_accounted_for(query: Query) 
         "and table_name = 'contacts' order by all"
     )
     assert rows == [("deleted", 2), ("earlier_appearance", 4), ("staged", 2)]
-
-
-@pytest.mark.skipif(not ONLINE_RETAIL.exists(), reason="the shared test data (online_retail) is not here")
-def test_half_a_million_real_invoice_lines_add_up(tmp_path: Path) -> None:
-    write_raw_tables(tmp_path / "warehouse.duckdb", {})
-    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as connection:
-        connection.execute(
-            "insert into raw_erp.invoice_lines by name select columns(*)::text, 'f' as _file_id "
-            f"from '{ONLINE_RETAIL}/*.parquet'"
-        )
-        connection.execute(
-            "insert into raw_erp.extracted_files values ('f', 'f', 'invoice_lines', 502938, 0, now(), true)"
-        )
-    dbt(
-        tmp_path,
-        "build",
-        "--indirect-selection",
-        "cautious",
-        "--select",
-        "path:models/staging/erp",
-        "countries",
-        "identity_policy",
-    )
-    with duckdb.connect(str(tmp_path / "warehouse.duckdb"), read_only=True) as connection:
-        total = connection.execute(
-            "select count(*), count(distinct record_id), sum(gross_amount) from staging.stg_erp__orders "
-            "where record_id is not null"
-        ).fetchone()
-        net = connection.execute(
-            "select (select sum(gross_amount) from staging.stg_erp__orders) "
-            "- (select sum(amount) from staging.stg_erp__refunds)"
-        ).fetchone()
-        lines = dict(
-            connection.execute(
-                "select line_class, count(*) from staging.stg_erp__invoice_lines group by line_class"
-            ).fetchall()
-        )
-        twins = connection.execute(
-            "select count(*) from staging.stg_erp__invoice_lines where is_exact_duplicate"
-        ).fetchone()
-    assert total == (18_437, 4_266, Decimal("8520125.27"))
-    assert net == (Decimal("9161996.18"),)
-    assert sum(lines.values()) == 502_938
-    assert lines["without_customer"] + lines["cancellation_without_customer"] == 100_207
-    assert lines["cancellation"] + lines["cancellation_without_customer"] == 9_877
-    assert twins == (6_544,)

@@ -102,16 +102,15 @@ def status(as_json: Annotated[bool, JSON] = False) -> None:
     """Show what the warehouse holds, and where each sync stands."""
     from reverse_etl.status import sync_status
 
-    syncs = _syncs(None)
     if as_json:
-        print(json.dumps({"syncs": [sync_status(one, settings()).as_json() for one in syncs]}))
+        print(json.dumps({"syncs": [sync_status(one, settings()).as_json() for one in _syncs(None)]}))
         return
     from kinship.summary import print_facts
     from kinship.syncs.printing import print_sync_status
     from kinship.tables import console_for
 
     print_facts(console_for(), settings())
-    print_sync_status([sync_status(one, settings()) for one in syncs])
+    print_sync_status([sync_status(one, settings()) for one in _syncs(None)])
 
 
 def check(
