@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from conftest import DBT, ROOT, call, environment
+from conftest import ROOT, call_dbt, place
 from dashboards_house import SIGN_IN, STEWARD, open_page, said, use
 from operations_house import own, plant, reading
 from streamlit.testing.v1 import AppTest
@@ -332,7 +332,7 @@ def test_the_next_build_does_what_was_decided(
     steward = {**STEWARD, "iat": time.time()}
     link = {"view": "Review", "review": one["review_id"]}
     answer(open_page("identity", steward, **link), "Same person", author=None)
-    data = own(published, tmp_path / "data", "warehouse.duckdb", "identity", "dbt")
+    data = own(published, place() / "data", "warehouse.duckdb", "identity")
     project = tmp_path / "project"
     for part in ("models", "dbt_project", "dbt_project.yml", "profiles.yml"):
         (project / part).parent.mkdir(exist_ok=True)
@@ -340,9 +340,9 @@ def test_the_next_build_does_what_was_decided(
     (project / "seeds").mkdir()
     for file in (ROOT / "seeds").iterdir():
         (project / "seeds" / file.name).symlink_to(seed if file.name == seed.name else file)
-    env = environment(data, KINSHIP_WAREHOUSE=str(data / "warehouse.duckdb"), PYTHONPATH=str(ROOT))
-    built = call(DBT, "build", "--select", "identity_overrides", "path:models/identity",
-                 "--exclude-resource-type", "test", "unit_test", env=env, cwd=project)  # fmt: skip
+    built = call_dbt("build", "--select", "identity_overrides", "path:models/identity",
+                     "--exclude-resource-type", "test", "unit_test",
+                     data=data, cwd=project, PYTHONPATH=str(ROOT))  # fmt: skip
     assert built.returncode == 0, built.stdout[-3000:]
     with duckdb.connect(str(data / "warehouse.duckdb"), read_only=True) as connection:
         people = connection.execute(

@@ -1,6 +1,7 @@
 """`kinship check SOURCE` says in one line what is there, or what is wrong and which variable to look at."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -89,7 +90,10 @@ def test_an_api_that_refuses(house: House, monkeypatch: pytest.MonkeyPatch) -> N
     assert code == 1 and "half configured: SHOPIFY_URL" in line
 
 
-def test_a_name_that_is_both_gives_two_lines(house: House) -> None:
+def test_a_name_that_is_both_gives_two_lines(
+    house: House, tmp_path: Path, read_project: Callable[[Path], Path]
+) -> None:
+    read_project(tmp_path)
     code, line = told("klaviyo")
     assert code == 2
     assert [one.split(":")[0] for one in line.splitlines()] == ["source klaviyo", "destination klaviyo"]

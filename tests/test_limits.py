@@ -1,5 +1,6 @@
 """Memory and spilling are bounded by the environment, for the warehouse, for dbt and for matching."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -65,11 +66,14 @@ def test_a_limit_that_is_none_is_refused(home: Path, monkeypatch: pytest.MonkeyP
 def test_dbt_obeys_as_well(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KINSHIP_TEMP_DIR", str(home / "elsewhere"))
     monkeypatch.setenv("KINSHIP_MEMORY_LIMIT", "700MiB")
+    # the project's profile is what counts; to read its models takes 20 seconds
+    shutil.copy(ROOT / "profiles.yml", home)
+    (home / "dbt_project.yml").write_text("{name: kinship, profile: kinship}")
     query = "select current_setting('memory_limit') as memory, current_setting('temp_directory') as folder"
     done = subprocess.run(
         [DBT, "show", "--inline", query, "--target-path", str(home / "target"), "--log-path", str(home / "logs"),
          "--output", "json", "--quiet"],
-        cwd=ROOT, capture_output=True, text=True, check=False,
+        cwd=home, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "700.0 MiB" in done.stdout
