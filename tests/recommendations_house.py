@@ -15,7 +15,7 @@ import yaml
 from macros import render_text
 
 from kinship.predictions import next_products
-from kinship.predictions.backtest import Fit, code_version
+from kinship.predictions.backtest import Fit
 
 ROOT = Path(__file__).parents[1]
 MODELS = ROOT / "models" / "predictions"
@@ -172,7 +172,7 @@ def recommend(connection: duckdb.DuckDBPyConnection, fit: Fit) -> None:
     connection.register("fitted", fit.rows())
     connection.execute(
         "create or replace table int_predictions__next_products_fit as"
-        f" select *, '{code_version(next_products.__file__)}' as code, now()::timestamp as changed_at from fitted"
+        f" select *, '{next_products.CODE}' as code, now()::timestamp as changed_at from fitted"
     )
     for name in FOLLOWERS:
         connection.execute(f"create or replace table {name} as {model_sql(name)}")

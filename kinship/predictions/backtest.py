@@ -42,8 +42,8 @@ FIT = pa.schema(
 SURE = 1.645
 """Standard errors by which a model must be better than the naive rule: one chance in twenty to be so by luck."""
 
-DIGITS = 12
-"""Significant digits of a kept parameter. What is predicted is worked out from the kept ones."""
+DIGITS = 9
+"""Significant digits of a kept parameter, which two engines agree on. What is predicted is worked out from these."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from kinship.predictions import backtest, classifier
+from kinship.predictions import backtest, classifier, logistic
 from kinship.predictions.backtest import Fit, Numbers, as_numbers, code_version
 from kinship.predictions.classifier import Examples, probabilities
 
@@ -73,7 +73,7 @@ def by_own_rate(seen: Examples, asked: Examples) -> tuple[Numbers, Numbers]:
 def fit(moments: pa.Table, features: pa.Table, outcomes: pa.Table) -> Fit:
     """The model as it is now, judged."""
     found, _ = examples(features, outcomes)
-    code = code_version(__file__, classifier.__file__)
+    code = code_version(__file__, classifier.__file__, logistic.__file__)
     return classifier.fit(MODEL, moments.to_pylist(), FEATURES, found, by_own_rate, NAIVE, code)
 
 

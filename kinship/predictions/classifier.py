@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
-from kinship.predictions import backtest
+from kinship.predictions import backtest, logistic
 from kinship.predictions.backtest import SURE, Figure, Fit, Numbers
 
 EXAMPLES = 200
@@ -146,16 +146,13 @@ def learn(examples: Examples) -> dict[str, Any]:
 
 
 def _regression(x: Numbers, y: Numbers) -> dict[str, Any]:
-    from sklearn.linear_model import LogisticRegression
-
     centre, spread = x.mean(axis=0), x.std(axis=0)
     spread = np.where(spread > 1e-12, spread, 1.0)
     if y.min() == y.max():  # a fold without the other answer has nothing to tell apart
         share = np.clip(y.mean(), EDGE, 1 - EDGE)
         weights, intercept = np.zeros(x.shape[1]), float(np.log(share / (1 - share)))
     else:
-        regression = LogisticRegression(C=1.0, tol=1e-8, max_iter=1000).fit((x - centre) / spread, y)
-        weights, intercept = regression.coef_[0], float(regression.intercept_[0])
+        weights, intercept = logistic.fit((x - centre) / spread, y, ridge=1.0)
     return {"centre": centre, "spread": spread, "weights": weights, "intercept": intercept}
 
 
@@ -166,7 +163,6 @@ def _log_odds(kept: Mapping[str, Any], x: Numbers) -> Numbers:
 
 def _calibration(log_odds: Numbers, y: Numbers) -> dict[str, Any]:
     from sklearn.isotonic import IsotonicRegression
-    from sklearn.linear_model import LogisticRegression
 
     if min(np.sum(y), np.sum(1 - y)) >= STEPS:
         rising = IsotonicRegression(y_min=EDGE, y_max=1 - EDGE, out_of_bounds="clip").fit(log_odds, y)
@@ -174,8 +170,8 @@ def _calibration(log_odds: Numbers, y: Numbers) -> dict[str, Any]:
     if np.ptp(log_odds) < 1e-12:
         share = float(np.clip(np.mean(y), EDGE, 1 - EDGE))
         return {"slope": 0.0, "intercept": float(np.log(share / (1 - share)))}
-    line = LogisticRegression(C=1e6, tol=1e-8, max_iter=1000).fit(log_odds[:, None], y)
-    return {"slope": float(line.coef_[0, 0]), "intercept": float(line.intercept_[0])}
+    (slope,), intercept = logistic.fit(log_odds[:, None], y, ridge=1e-6)
+    return {"slope": float(slope), "intercept": intercept}
 
 
 def probabilities(kept: Mapping[str, Any], x: Numbers) -> Numbers:

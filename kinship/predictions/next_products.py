@@ -15,13 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits
 
-from kinship.predictions import backtest
+from kinship.predictions import backtest, logistic
 from kinship.predictions.backtest import Figure, Fit, Numbers, code_version
 
 MODEL = "next_products"
+CODE = code_version(__file__, logistic.__file__)
 SHOWN = 10
 """Products per person."""
 PEOPLE = 100
@@ -40,10 +39,8 @@ Sets = dict[str, set[str]]
 
 def weigh(x: Numbers, was_bought: Numbers) -> dict[str, float]:
     """The weights of `FEATURES` and the intercept, by maximum likelihood."""
-    with threadpool_limits(1):
-        regression = LogisticRegression(C=1000.0, max_iter=1000, tol=1e-8).fit(x, was_bought > 0)
-    weights = dict(zip(FEATURES, regression.coef_[0].tolist(), strict=True))
-    return weights | {"intercept": float(regression.intercept_[0])}
+    weights, intercept = logistic.fit(x, was_bought, ridge=0.001)
+    return dict(zip(FEATURES, weights.tolist(), strict=True)) | {"intercept": intercept}
 
 
 def chances(x: Numbers, weights: dict[str, float]) -> Numbers:
@@ -137,20 +134,19 @@ def _first(products: Sequence[str], wanted: Callable[[str], bool]) -> list[str]:
 
 def fit(moments: pa.Table, baskets: pa.Table, candidates: pa.Table, popular: pa.Table, purchases: pa.Table) -> Fit:
     """The model, judged. The tables are rows of `int_predictions__...`; the last two of cut 1 only."""
-    code = code_version(__file__)
     when = {row["cut_number"]: row for row in moments.to_pylist()}
     as_of = when[0]["moment"].date() if when else None
     if 2 not in when:
-        return Fit(MODEL, as_of, False, "too short a history: nothing can be cut off and looked for", code=code)
+        return Fit(MODEL, as_of, False, "too short a history: nothing can be cut off and looked for", code=CODE)
     earlier, later = (at_cut(cut, candidates, baskets) for cut in (2, 1))
     judged = min(len(earlier.baskets), len(later.baskets))
     if judged < PEOPLE:
         reason = f"too few people who ordered again: {judged} in {when[1]['horizon_days']} days, {PEOPLE} are needed"
-        return Fit(MODEL, as_of, False, reason, judged, code=code)
+        return Fit(MODEL, as_of, False, reason, judged, code=CODE)
     bought = earlier.was_bought
     if not 0 < bought.sum() < len(bought):
         return Fit(
-            MODEL, as_of, False, "nothing that was proposed was bought: nothing to learn from", judged, code=code
+            MODEL, as_of, False, "nothing that was proposed was bought: nothing to learn from", judged, code=CODE
         )
     weights = weigh(earlier.x, bought)
     kept = {name: float(f"{value:.{backtest.DIGITS}g}") for name, value in weights.items()}
@@ -181,7 +177,7 @@ def fit(moments: pa.Table, baskets: pa.Table, candidates: pa.Table, popular: pa.
     compared = [each for each in figures if each.metric.startswith("hit_rate_at_10_against")]
     rates = ", ".join(f"{each.naive_value:.3f} ({each.naive_rule})" for each in compared)
     reason = "; ".join(faults) or f"hit rate at 10: {float(np.mean(found > 0)):.3f} against {rates}"
-    return Fit(MODEL, as_of, not faults, reason, len(earlier.baskets), kept, figures, code)
+    return Fit(MODEL, as_of, not faults, reason, len(earlier.baskets), kept, figures, CODE)
 
 
 def kept(
@@ -190,13 +186,13 @@ def kept(
     """The rows of `fit`, as they are kept (`KEPT`)."""
     found = fit(moments, baskets, candidates, popular, purchases).rows()
     now = pa.scalar(datetime.now(UTC).replace(tzinfo=None), pa.timestamp("us"))
-    extra = (pa.repeat(pa.scalar(code_version(__file__)), len(found)), pa.repeat(now, len(found)))
+    extra = (pa.repeat(pa.scalar(CODE), len(found)), pa.repeat(now, len(found)))
     return pa.Table.from_arrays([*found.columns, *extra], schema=KEPT)
 
 
 def holds(held: pa.Table, moments: pa.Table) -> bool:
     """Whether what is held (`KEPT`) was learned from these moments, or later, by this code."""
-    if "code" not in held.column_names or set(held["code"].to_pylist()) != {code_version(__file__)}:
+    if "code" not in held.column_names or set(held["code"].to_pylist()) != {CODE}:
         return False
     latest, learned = (pc.max(table["changed_at"]).as_py() for table in (moments, held))
     return latest is None or learned.replace(tzinfo=None) >= latest.replace(tzinfo=None)
