@@ -38,7 +38,7 @@ def sql(call: str) -> str:
     )
 
 
-BUILD = [sql(hook) for hook in ("close_stays()", "reopen_stays()", "open_stays()", "count_members()")]
+BUILD = [sql(hook) for hook in ("keep_stays()", "count_members()")]
 MEMBERSHIPS = sql("person_stays()")
 
 

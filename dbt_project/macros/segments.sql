@@ -66,61 +66,50 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- The ids of people, as of today, who have an open stay in the segment being built. -#}
-{% macro current_members() -%}
-    select coalesce(redirects.current_customer_id, stays.customer_id)
-    from {{ ref('int_segments__stays') }} as stays
-    left join {{ ref('identity_redirects') }} as redirects on stays.customer_id = redirects.customer_id
-    where stays.segment = '{{ model.name }}' and stays.left_at is null
-{%- endmacro %}
-
-{#- Ends the stays of those who are no longer in this segment. -#}
-{% macro close_stays() -%}
+{#-
+    Ends the stays of those who are no longer in this segment and begins one for those who are new: whoever has one under an id that has since
+    become this one is not. An end that an earlier build of this very moment, or of a later one, gave to a stay of people who are in is taken
+    back. One statement, as each costs a commit on Spark.
+-#}
+{% macro keep_stays() -%}
     {%- if 'memberships' not in model.fqn -%}
         merge into {{ ref('int_segments__stays') }} as stays
         using (
-            select stays.customer_id, {{ as_of() }} as left_at
-            from {{ ref('int_segments__stays') }} as stays
-            left join {{ ref('identity_redirects') }} as redirects on stays.customer_id = redirects.customer_id
-            where
-                stays.segment = '{{ model.name }}'
-                and stays.left_at is null
-                and coalesce(redirects.current_customer_id, stays.customer_id) not in (select customer_id from {{ this }})
-        ) as gone
-            on stays.segment = '{{ model.name }}' and stays.left_at is null and stays.customer_id = gone.customer_id
-        when matched then update set left_at = gone.left_at
-    {%- endif -%}
-{%- endmacro %}
+            with held as (
+                select
+                    stays.customer_id,
+                    stays.entered_at,
+                    stays.left_at,
+                    members.customer_id as member_id
+                from {{ ref('int_segments__stays') }} as stays
+                left join {{ ref('identity_redirects') }} as redirects on stays.customer_id = redirects.customer_id
+                left join {{ this }} as members
+                    on coalesce(redirects.current_customer_id, stays.customer_id) = members.customer_id
+                where
+                    stays.segment = '{{ model.name }}'
+                    and (stays.left_at is null or (stays.left_at >= {{ as_of() }} and stays.entered_at <= {{ as_of() }}))
+            )
 
-{#- Takes back an end that an earlier build of this very moment, or of a later one, gave to stays of people who are in. -#}
-{% macro reopen_stays() -%}
-    {%- if 'memberships' not in model.fqn -%}
-        merge into {{ ref('int_segments__stays') }} as stays
-        using (
-            select stays.customer_id, stays.entered_at
-            from {{ ref('int_segments__stays') }} as stays
-            left join {{ ref('identity_redirects') }} as redirects on stays.customer_id = redirects.customer_id
-            where
-                stays.segment = '{{ model.name }}'
-                and stays.left_at >= {{ as_of() }}
-                and stays.entered_at <= {{ as_of() }}
-                and coalesce(redirects.current_customer_id, stays.customer_id) in (select customer_id from {{ this }})
-        ) as back
+            select customer_id, entered_at, {{ as_of() }} as left_at
+            from held
+            where left_at is null and member_id is null
+            union all
+            select customer_id, entered_at, cast(null as timestamp) as left_at
+            from held
+            where left_at is not null and member_id is not null
+            union all
+            select members.customer_id, {{ as_of() }} as entered_at, cast(null as timestamp) as left_at
+            from {{ this }} as members
+            left join held on members.customer_id = held.member_id
+            where held.member_id is null
+        ) as moved
             on
                 stays.segment = '{{ model.name }}'
-                and stays.customer_id = back.customer_id
-                and stays.entered_at = back.entered_at
-        when matched then update set left_at = cast(null as timestamp)
-    {%- endif -%}
-{%- endmacro %}
-
-{#- Begins a stay for those who are new in this segment: whoever has one under an id that has since become this one is not new. -#}
-{% macro open_stays() -%}
-    {%- if 'memberships' not in model.fqn -%}
-        insert into {{ ref('int_segments__stays') }} (segment, customer_id, entered_at, left_at)
-        select '{{ model.name }}', customer_id, {{ as_of() }}, cast(null as timestamp)
-        from {{ this }}
-        where customer_id not in ({{ current_members() }})
+                and stays.customer_id = moved.customer_id
+                and stays.entered_at = moved.entered_at
+        when matched then update set left_at = moved.left_at
+        when not matched then insert (segment, customer_id, entered_at, left_at)
+            values ('{{ model.name }}', moved.customer_id, moved.entered_at, moved.left_at)
     {%- endif -%}
 {%- endmacro %}
 
