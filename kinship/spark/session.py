@@ -34,6 +34,9 @@ def options() -> dict[str, str]:
         # a table is replaced whole, with whatever columns it has now
         "spark.hadoop.hive.metastore.disallow.incompatible.col.type.changes": "false",
         "spark.driver.extraJavaOptions": f"-Dderby.system.home={here.state / 'spark'} -Duser.timezone=UTC",
+        # what holds of one side of a join would be worked out for the other: of 22 columns, NULL or not, in every way.
+        # With that the merge of the snapshot `customers_history` fills 4 GB, of 3,000 people; without, it takes seconds
+        "spark.sql.constraintPropagation.enabled": "false",
         # an increment is appended in whole files, so that readers need not know deletion vectors
         "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
         **(s3_options() if is_s3 else {}),
